@@ -1,0 +1,102 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Shows whether IPv4 works on this computer, and why or why not
+#[derive(Debug, Parser)]
+#[command(name = "everclat", version, about, disable_version_flag = true)]
+pub(crate) struct Arguments {
+    /// Where the service listens
+    #[arg(long, global = true, value_name = "PATH", env = "EVERCLAT_SOCKET", default_value = ipc::default_endpoint())]
+    pub(crate) socket: PathBuf,
+
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// JSON on one line
+    #[arg(long, global = true, requires = "json")]
+    pub(crate) compact: bool,
+
+    /// No colours, even on a terminal
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the state now
+    Status(StatusOptions),
+    /// Wait until IPv4 is there
+    Wait(WaitOptions),
+    /// Show the versions of this program and of the service
+    Version,
+    /// An IPv6-only network in namespaces, to see how programs behave without IPv4 (root)
+    Lab(lab::cli::LabArgs),
+    /// A part of a running lab
+    #[command(hide = true)]
+    LabNode {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusOptions {
+    /// Also drops, resolvers, all prefixes and interfaces
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WaitOptions {
+    /// What to wait for
+    #[arg(long = "for", value_enum, default_value_t = Goal::Ready)]
+    pub(crate) goal: Goal,
+
+    /// How long, such as 10s, 500ms or 2m; a bare number is seconds
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Goal {
+    /// Armed, or IPv4 is provided by others
+    Ready,
+    /// Replies were seen, or IPv4 is provided by others
+    Working,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).map_err(|_| format!("`{text}` is no usable number of seconds"));
+    }
+    humantime::parse_duration(text).map_err(|_| format!("`{text}` is no time; write for example 10s, 500ms or 2m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for bad in ["", "-1", "soon", "1e400"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

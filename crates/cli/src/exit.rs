@@ -1,0 +1,54 @@
+use std::process::ExitCode;
+
+use ipc::ClientError;
+
+/// Exit codes; scripts rely on the numbers. 2 is clap's, for bad usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Good,
+    Internal,
+    Unreachable,
+    Denied,
+    Timeout,
+}
+
+impl Exit {
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Internal => 1,
+            Self::Unreachable => 3,
+            Self::Denied => 4,
+            Self::Timeout => 5,
+        }
+    }
+}
+
+impl From<&ClientError> for Exit {
+    fn from(error: &ClientError) -> Self {
+        match error {
+            ClientError::NotRunning { .. } | ClientError::Silent | ClientError::Broken(_) => Self::Unreachable,
+            ClientError::Denied { .. } => Self::Denied,
+            ClientError::VersionSkew(_) | ClientError::Refused(_) => Self::Internal,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.number().into()
+    }
+}
+
+/// What to do about it.
+pub(crate) fn hint(error: &ClientError) -> Option<&'static str> {
+    match error {
+        ClientError::NotRunning { .. } => {
+            Some("Start it: systemctl start everclatd, or by hand as root: everclatd run")
+        }
+        ClientError::Silent => Some("Restart it: systemctl restart everclatd"),
+        ClientError::Denied { .. } | ClientError::VersionSkew(_) | ClientError::Refused(_) | ClientError::Broken(_) => {
+            None
+        }
+    }
+}

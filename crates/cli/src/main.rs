@@ -1,0 +1,53 @@
+//! `everclat`: asks the service, and says what it hears in words, JSON and exit codes.
+
+mod arguments;
+mod exit;
+mod status;
+mod version;
+mod wait;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use exit::Exit;
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.no_color {
+        anstream::ColorChoice::Never.write_global();
+    }
+    match arguments.command {
+        Command::Lab(arguments) => lab::cli::run(arguments).unwrap_or_else(|error| {
+            anstream::eprintln!("everclat lab: {error:#}");
+            Exit::Internal.into()
+        }),
+        Command::LabNode { arguments } => lab::node::main(arguments),
+        Command::Status(_) | Command::Wait(_) | Command::Version => ask(&arguments).into(),
+    }
+}
+
+/// Runs the verbs that talk to the service.
+fn ask(arguments: &Arguments) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            anstream::eprintln!("everclat: cannot start: {error}");
+            return Exit::Internal;
+        }
+    };
+    let result = runtime.block_on(async {
+        match &arguments.command {
+            Command::Status(options) => status::run(arguments, options).await,
+            Command::Wait(options) => wait::run(arguments, options).await,
+            Command::Version => version::run(arguments).await,
+            Command::Lab(_) | Command::LabNode { .. } => Ok(Exit::Good),
+        }
+    });
+    result.unwrap_or_else(|error| {
+        anstream::eprintln!("everclat: {error}");
+        if let Some(hint) = exit::hint(&error) {
+            anstream::eprintln!("{hint}");
+        }
+        Exit::from(&error)
+    })
+}

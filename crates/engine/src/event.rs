@@ -1,0 +1,59 @@
+use std::net::Ipv6Addr;
+
+use model::{Applied, Generation, HostIntent, NetworkSnapshot, PlaneConfig, PlaneEvent, Settings};
+
+/// What the machine hears.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The network as it is now.
+    Snapshot(NetworkSnapshot),
+    /// One option of a router advertisement, as it came from the wire (type, length, body).
+    RouterOption {
+        /// Interface it was heard on.
+        link: u32,
+        /// The router that sent it, if the host says so.
+        router: Option<Ipv6Addr>,
+        /// The option's bytes.
+        bytes: Vec<u8>,
+    },
+    /// The plane reports.
+    Plane {
+        /// The generation the report belongs to.
+        generation: Generation,
+        /// The report.
+        event: PlaneEvent,
+    },
+    /// The host's state after an [`Action::Apply`].
+    Applied(Applied),
+    /// Other settings.
+    Settings(Settings),
+    /// Put everything back; nothing will be armed again.
+    Shutdown,
+}
+
+/// What the machine wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Take a fresh snapshot with [`Engine::lookup_targets`](crate::Engine::lookup_targets).
+    Refresh,
+    /// Send a router solicitation (RFC 4861 section 6.3.7).
+    SolicitRouters {
+        /// On this interface.
+        link: u32,
+    },
+    /// Have the kernel resolve a neighbour.
+    ResolveNeighbour {
+        /// On this interface.
+        link: u32,
+        /// This address.
+        address: Ipv6Addr,
+    },
+    /// Start the plane, or change it to this configuration without closing the tunnel.
+    SetPlane(PlaneConfig),
+    /// End the plane and close the tunnel.
+    StopPlane,
+    /// Bring the host into this state and report what is in place.
+    Apply(HostIntent),
+    /// The status document changed in more than counters and ages.
+    StatusChanged,
+}

@@ -1,0 +1,153 @@
+//! The status document.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use model::{
+    Bytes, Cause, ClatStatus, CounterSnapshot, Evidence, EvidenceKind, InterfaceStatus, LinkKind, Owner, PlaneKind,
+    Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, State, Status, Timestamp, UplinkStatus,
+};
+
+use crate::Engine;
+
+/// What the status says about the process itself.
+#[derive(Clone, Debug)]
+pub struct ProcessInfo {
+    /// Version of the service.
+    pub version: String,
+    /// Version of the local protocol.
+    pub protocol: u32,
+    /// Process id.
+    pub pid: u32,
+}
+
+impl Engine {
+    /// The whole status at `now`, which is `wall` on the calendar.
+    #[must_use]
+    pub fn status(
+        &self,
+        process: &ProcessInfo,
+        counters: &CounterSnapshot,
+        now: Timestamp,
+        wall: SystemTime,
+    ) -> Status {
+        let (state, code) = self.verdict;
+        let calendar = |at: Timestamp| {
+            let moment = wall.checked_sub(now.since(at)).unwrap_or(wall);
+            humantime::format_rfc3339_seconds(moment).to_string()
+        };
+        let since = calendar(self.verdict_since);
+        let causes = if healthy(state) {
+            Vec::new()
+        } else {
+            vec![Cause { code, since: since.clone(), detail: self.verdict_detail.clone() }]
+        };
+        Status {
+            schema: STATUS_SCHEMA.into(),
+            product: Product { version: process.version.clone(), protocol: process.protocol },
+            service: ServiceInfo { pid: process.pid, uptime_s: now.since_start().as_secs() },
+            state,
+            code,
+            title: code.title().into(),
+            since,
+            time: calendar(now),
+            owner: match state {
+                State::Working | State::Limited => Owner::Everclat,
+                State::StandbyOs => Owner::Other,
+                State::StandbyNative | State::Checking | State::Down | State::Paused | State::NoNetwork => Owner::None,
+            },
+            plane: self.plane.as_ref().map(|plane| plane.config.kind),
+            uplink: self.plane.as_ref().map(|plane| UplinkStatus {
+                name: plane.config.uplink.name.clone(),
+                mtu: plane.config.uplink.mtu6,
+                gateway: plane.config.uplink.gateway,
+            }),
+            pref64: self.pref64_status(now),
+            clat: self.clat_status(counters),
+            rearms: Rearms {
+                count: self.rearms,
+                last_ms: self.last_rearm.map(|(took, _)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+                last_reason: self.last_rearm.map(|(_, reason)| reason.into()),
+            },
+            evidence: self.evidence(counters, now),
+            causes,
+            interfaces: self.interfaces(),
+        }
+    }
+
+    fn evidence(&self, counters: &CounterSnapshot, now: Timestamp) -> Evidence {
+        let replied = self.plane.as_ref().is_some_and(|plane| plane.replied);
+        match counters.last_reply.filter(|_| replied) {
+            Some(at) => Evidence { kind: EvidenceKind::Traffic, age_s: Some(round_ms(now.since(at))) },
+            None => Evidence { kind: EvidenceKind::None, age_s: None },
+        }
+    }
+
+    fn clat_status(&self, counters: &CounterSnapshot) -> Option<ClatStatus> {
+        let plane = self.plane.as_ref().filter(|plane| plane.config.kind == PlaneKind::Translate)?;
+        let route = self.applied.default_v4.as_ref()?;
+        let mut drops: std::collections::BTreeMap<String, u64> =
+            counters.drops.iter().map(|(reason, count)| (reason.name().to_owned(), *count)).collect();
+        if counters.send_errors > 0 {
+            drops.insert("send-error".into(), counters.send_errors);
+        }
+        Some(ClatStatus {
+            iface: plane.tun.clone()?,
+            v4: plane.config.v4,
+            v6: plane.config.v6,
+            mtu: route.route_mtu,
+            packets: Bytes { out: counters.packets_out, inward: counters.packets_in },
+            bytes: Bytes { out: counters.bytes_out, inward: counters.bytes_in },
+            drops,
+        })
+    }
+
+    fn pref64_status(&self, now: Timestamp) -> Vec<Pref64Status> {
+        let name = |link: u32| Some(self.snapshot.as_ref()?.links.get(&link)?.name.clone());
+        self.ordered_prefixes()
+            .into_iter()
+            .map(|candidate| Pref64Status {
+                prefix: candidate.prefix,
+                source: candidate.source,
+                expires_s: candidate.expires.map(|end| end.since(now).as_secs()),
+                uplink: candidate.link.and_then(name),
+            })
+            .collect()
+    }
+
+    fn interfaces(&self) -> Vec<InterfaceStatus> {
+        let Some(snapshot) = &self.snapshot else { return Vec::new() };
+        let native = |link: u32| {
+            snapshot.routes.iter().any(|route| {
+                !route.ours
+                    && route.link == link
+                    && route.is_ipv4_default()
+                    && matches!(route.gateway, Some(IpAddr::V4(_)))
+            })
+        };
+        snapshot
+            .links
+            .values()
+            .filter(|link| matches!(link.kind, LinkKind::Ethernet | LinkKind::Bridge | LinkKind::PointToPoint))
+            .map(|link| InterfaceStatus {
+                name: link.name.clone(),
+                up: link.is_usable(),
+                v6: link.global_v6().map(|(net, _)| net).collect(),
+                v4_native: native(link.index),
+                mtu: link.mtu6,
+                resolvers: self.discovery.resolvers(link.index),
+            })
+            .collect()
+    }
+}
+
+const fn healthy(state: State) -> bool {
+    match state {
+        State::Working | State::StandbyNative | State::StandbyOs => true,
+        State::Checking | State::Limited | State::Down | State::Paused | State::NoNetwork => false,
+    }
+}
+
+fn round_ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,137 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use interprocess::local_socket::tokio::{Stream, prelude::*};
+use model::Status;
+use thiserror::Error;
+use tokio::time::timeout;
+
+use crate::message::{Hello, MIN_PROTOCOL, PROTOCOL, RefusalKind, Reply, Request};
+use crate::transport::{Connection, MAX_REPLY, name};
+
+/// A service on this machine answers in a millisecond; one that does not in this time hangs.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Why the service could not be asked.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Nobody listens there.
+    #[error("the Everclat service is not running (nobody listens at {})", path.display())]
+    NotRunning {
+        /// The endpoint.
+        path: PathBuf,
+    },
+    /// This user may not connect.
+    #[error("no permission to connect to {}", path.display())]
+    Denied {
+        /// The endpoint.
+        path: PathBuf,
+    },
+    /// Client and service are of versions that do not understand each other.
+    #[error("the service and this program differ in version: {0}; update both")]
+    VersionSkew(String),
+    /// The service refused.
+    #[error("the service refused: {0}")]
+    Refused(String),
+    /// The service does not answer.
+    #[error("the service did not answer within {} s", ANSWER.as_secs())]
+    Silent,
+    /// The connection broke.
+    #[error("the connection to the service broke: {0}")]
+    Broken(#[from] io::Error),
+}
+
+/// A connection to the service.
+#[derive(Debug)]
+pub struct Client {
+    connection: Connection,
+    service: Hello,
+}
+
+impl Client {
+    /// Connects and says hello; `program` is this program's name and version.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn connect(path: &Path, program: &str) -> Result<Self, ClientError> {
+        let stream = timeout(ANSWER, Stream::connect(name(path)?)).await.map_err(|_| ClientError::Silent)?;
+        let stream = stream.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                ClientError::NotRunning { path: path.to_owned() }
+            }
+            io::ErrorKind::PermissionDenied => ClientError::Denied { path: path.to_owned() },
+            _ => ClientError::Broken(error),
+        })?;
+        let mut connection = Connection::new(stream, MAX_REPLY);
+        connection.send(&Hello { protocol: PROTOCOL, program: program.to_owned() }).await?;
+        match answer(&mut connection).await? {
+            Reply::Hello(service) if (MIN_PROTOCOL..=PROTOCOL).contains(&service.protocol) => {
+                Ok(Self { connection, service })
+            }
+            Reply::Hello(service) => Err(ClientError::VersionSkew(format!(
+                "{} speaks protocol {}, this program {MIN_PROTOCOL} to {PROTOCOL}",
+                service.program, service.protocol
+            ))),
+            Reply::Status(_) => Err(unexpected()),
+            Reply::Refused(refusal) if refusal.kind == RefusalKind::Version => {
+                Err(ClientError::VersionSkew(refusal.message))
+            }
+            Reply::Refused(refusal) => Err(ClientError::Refused(refusal.message)),
+        }
+    }
+
+    /// The service's hello.
+    #[must_use]
+    pub fn service(&self) -> &Hello {
+        &self.service
+    }
+
+    /// The status now.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn status(&mut self) -> Result<Status, ClientError> {
+        self.connection.send(&Request::Status).await?;
+        status(answer(&mut self.connection).await?)
+    }
+
+    /// Asks for the status now and after every change; read them with [`next`](Self::next).
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn watch(&mut self) -> Result<(), ClientError> {
+        Ok(self.connection.send(&Request::Watch).await?)
+    }
+
+    /// The next status of a watch; waits as long as nothing changes.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; the service's end is [`ClientError::Broken`].
+    pub async fn next(&mut self) -> Result<Status, ClientError> {
+        status(self.connection.receive().await?.ok_or_else(ended)?)
+    }
+}
+
+async fn answer(connection: &mut Connection) -> Result<Reply, ClientError> {
+    match timeout(ANSWER, connection.receive()).await {
+        Ok(reply) => reply?.ok_or_else(ended),
+        Err(_) => Err(ClientError::Silent),
+    }
+}
+
+fn status(reply: Reply) -> Result<Status, ClientError> {
+    match reply {
+        Reply::Status(status) => Ok(*status),
+        Reply::Refused(refusal) => Err(ClientError::Refused(refusal.message)),
+        Reply::Hello(_) => Err(unexpected()),
+    }
+}
+
+fn ended() -> ClientError {
+    ClientError::Broken(io::ErrorKind::UnexpectedEof.into())
+}
+
+fn unexpected() -> ClientError {
+    ClientError::Broken(io::Error::new(io::ErrorKind::InvalidData, "an answer to another question"))
+}

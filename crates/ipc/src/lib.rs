@@ -1,0 +1,24 @@
+//! Protocol and transport between the service and its clients.
+//!
+//! One local socket (a Unix socket, on Windows a named pipe), many clients. Each message is a frame: its length as four
+//! bytes, then JSON. Both sides say [`Hello`] first; the service then answers requests until the client leaves.
+//! Rights come from the peer's identity as the operating system tells it, never from what a client says.
+
+#![forbid(unsafe_code)]
+
+mod client;
+mod message;
+mod peer;
+mod server;
+mod transport;
+
+pub use client::{Client, ClientError};
+pub use message::{Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
+pub use peer::{Peer, Rights};
+pub use server::{Server, StatusSource};
+
+/// Where the service listens unless it is told otherwise (product.md). On Windows the name of a pipe.
+#[must_use]
+pub fn default_endpoint() -> &'static str {
+    peer::DEFAULT_ENDPOINT
+}

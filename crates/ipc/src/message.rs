@@ -1,0 +1,83 @@
+use model::Status;
+use serde::{Deserialize, Serialize};
+
+/// Version of the protocol: raised with each change that an older peer would misunderstand.
+pub const PROTOCOL: u32 = 1;
+
+/// The oldest version the service still speaks (two back, once there are that many).
+pub const MIN_PROTOCOL: u32 = 1;
+
+/// The first message of both sides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The protocol version spoken from now on. A client names the newest it knows; the service answers with the one
+    /// to use, which is not newer than that.
+    pub protocol: u32,
+    /// The program and its version, for logs and people.
+    pub program: String,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// The status now.
+    Status,
+    /// The status now and after every change, until the client leaves.
+    Watch,
+}
+
+/// What the service answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// To the client's hello.
+    Hello(Hello),
+    /// The whole status.
+    Status(Box<Status>),
+    /// The request was not carried out.
+    Refused(Refusal),
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What a program branches on.
+    pub kind: RefusalKind,
+    /// What a person reads.
+    pub message: String,
+}
+
+/// What a program branches on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// The frame is no request of this protocol version.
+    Malformed,
+    /// The client's protocol version is not spoken here.
+    Version,
+    /// Too many clients.
+    Busy,
+    /// The service is stopping.
+    Stopping,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The wire form binds: a client of one version talks to a service of another.
+    #[test]
+    fn wire_form_of_version_1() {
+        let hello = Hello { protocol: 1, program: "everclat 0.1.0".into() };
+        assert_eq!(serde_json::to_string(&hello).unwrap(), r#"{"protocol":1,"program":"everclat 0.1.0"}"#);
+        assert_eq!(serde_json::to_string(&Request::Status).unwrap(), r#"{"request":"status"}"#);
+        assert_eq!(serde_json::to_string(&Request::Watch).unwrap(), r#"{"request":"watch"}"#);
+        let refusal = Reply::Refused(Refusal { kind: RefusalKind::Version, message: "no".into() });
+        assert_eq!(serde_json::to_string(&refusal).unwrap(), r#"{"reply":"refused","kind":"version","message":"no"}"#);
+        assert_eq!(
+            serde_json::to_string(&Reply::Hello(hello)).unwrap(),
+            r#"{"reply":"hello","protocol":1,"program":"everclat 0.1.0"}"#
+        );
+    }
+}

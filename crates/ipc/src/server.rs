@@ -1,0 +1,147 @@
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use interprocess::local_socket::ListenerOptions;
+use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
+use model::Status;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::message::{Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
+use crate::peer::Peer;
+use crate::transport::{Connection, MAX_REQUEST, name};
+
+/// Trays of several sessions, a few shells, an inventory agent; more at once is a mistake or an attack.
+const MAX_CLIENTS: usize = 128;
+/// A client that has connected but says nothing takes a place from others.
+const HELLO: Duration = Duration::from_secs(2);
+/// After accepting failed (no descriptors left): long enough not to spin.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Where the server gets the status from.
+pub trait StatusSource: Send + Sync + 'static {
+    /// The status now; `None` when the service is stopping.
+    fn status(&self) -> impl Future<Output = Option<Status>> + Send;
+
+    /// Changes its value whenever the status changed in more than counters and ages.
+    fn changes(&self) -> watch::Receiver<u64>;
+}
+
+/// The service's end of the local socket.
+#[derive(Debug)]
+pub struct Server {
+    listener: Listener,
+    program: String,
+}
+
+impl Server {
+    /// Listens at `path`. A socket that a dead service left behind is replaced, a living one is not.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AddrInUse`] when another service listens there; else what the system says.
+    pub async fn bind(path: &Path, program: &str) -> io::Result<Self> {
+        let options = || Ok::<_, io::Error>(ListenerOptions::new().name(name(path)?));
+        let listener = match options()?.create_tokio() {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                if Stream::connect(name(path)?).await.is_ok() {
+                    return Err(error);
+                }
+                options()?.try_overwrite(true).max_spin_time(Duration::from_secs(1)).create_tokio()?
+            }
+            other => other?,
+        };
+        Ok(Self { listener, program: program.to_owned() })
+    }
+
+    /// Serves clients for ever.
+    pub async fn run(self, source: Arc<impl StatusSource>) {
+        let places = Arc::new(Semaphore::new(MAX_CLIENTS));
+        let program: Arc<str> = self.program.into();
+        loop {
+            let Ok(stream) = self.listener.accept().await else {
+                sleep(ACCEPT_AGAIN).await;
+                continue;
+            };
+            // Without a place the connection is closed at once, which a client sees as a broken one.
+            let Ok(place) = places.clone().try_acquire_owned() else { continue };
+            let (source, program) = (Arc::clone(&source), Arc::clone(&program));
+            tokio::spawn(async move {
+                // A client that breaks off, lies or babbles harms only itself.
+                let _ = serve(stream, &*source, &program).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+async fn serve(stream: Stream, source: &impl StatusSource, program: &str) -> io::Result<()> {
+    let peer = Peer::of(&stream.peer_creds()?);
+    let mut connection = Connection::new(stream, MAX_REQUEST);
+    let hello: Hello = match timeout(HELLO, connection.receive()).await {
+        Ok(Ok(Some(hello))) => hello,
+        Ok(Ok(None)) | Err(_) => return Ok(()),
+        Ok(Err(error)) => return refuse(&mut connection, RefusalKind::Malformed, error.to_string()).await,
+    };
+    if hello.protocol < MIN_PROTOCOL {
+        let message = format!(
+            "{program} speaks protocol {MIN_PROTOCOL} to {PROTOCOL}, {} only {}",
+            hello.program, hello.protocol
+        );
+        return refuse(&mut connection, RefusalKind::Version, message).await;
+    }
+    // Reading is all there is so far, and it is for everyone; later requests ask `peer.rights()`.
+    let _ = peer.rights();
+    let spoken = Hello { protocol: hello.protocol.min(PROTOCOL), program: program.to_owned() };
+    connection.send(&Reply::Hello(spoken)).await?;
+    loop {
+        match connection.receive().await {
+            Ok(Some(Request::Status)) => {
+                if !send_status(&mut connection, source).await? {
+                    return Ok(());
+                }
+            }
+            Ok(Some(Request::Watch)) => return watch(&mut connection, source).await,
+            Ok(None) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                // One bad frame is answered; what follows a frame over the limit cannot be understood.
+                refuse(&mut connection, RefusalKind::Malformed, error.to_string()).await?;
+                if error.get_ref().is_none_or(|inner| !inner.is::<serde_json::Error>()) {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn watch(connection: &mut Connection, source: &impl StatusSource) -> io::Result<()> {
+    let mut changes = source.changes();
+    loop {
+        changes.mark_unchanged();
+        if !send_status(connection, source).await? {
+            return Ok(());
+        }
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return Ok(()) },
+            // A watcher has nothing more to say; anything it sends, its end included, ends the watch.
+            _ = connection.receive::<Request>() => return Ok(()),
+        }
+    }
+}
+
+async fn send_status(connection: &mut Connection, source: &impl StatusSource) -> io::Result<bool> {
+    match source.status().await {
+        Some(status) => connection.send(&Reply::Status(Box::new(status))).await.map(|()| true),
+        None => {
+            refuse(connection, RefusalKind::Stopping, "the service is stopping".into()).await?;
+            Ok(false)
+        }
+    }
+}
+
+async fn refuse(connection: &mut Connection, kind: RefusalKind, message: String) -> io::Result<()> {
+    connection.send(&Reply::Refused(Refusal { kind, message })).await
+}

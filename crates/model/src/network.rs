@@ -1,0 +1,188 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv6Net};
+
+/// A link-layer address of an Ethernet-like interface.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What sort of interface it is, as far as it matters for choosing an uplink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// Ethernet framing with neighbour discovery: wired, Wi-Fi, veth.
+    Ethernet,
+    /// Ethernet framing without a wire of its own: a bridge or a dummy. An uplink only if a default route says so.
+    Bridge,
+    /// The loopback interface.
+    Loopback,
+    /// A layer-3 tunnel (TUN, WireGuard, PPP, raw IP): no neighbour discovery.
+    PointToPoint,
+    /// A member of a bridge or bond, or framing we do not know.
+    Other,
+}
+
+/// State of an IPv6 or IPv4 address on an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AddressFlags {
+    /// DAD is under way and the address is not optimistic.
+    pub tentative: bool,
+    /// DAD found a duplicate.
+    pub dad_failed: bool,
+    /// The preferred lifetime has ended.
+    pub deprecated: bool,
+    /// RFC 8981 temporary address.
+    pub temporary: bool,
+}
+
+/// One address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkAddress {
+    /// Address and prefix length.
+    pub net: IpNet,
+    /// State.
+    pub flags: AddressFlags,
+}
+
+/// One network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The kernel's number for it.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// What sort of interface it is.
+    pub kind: LinkKind,
+    /// Its link-layer address, when it has an Ethernet one.
+    pub mac: Option<MacAddress>,
+    /// IPv6 MTU in bytes (a router advertisement may have lowered it below the link's).
+    pub mtu6: u16,
+    /// Switched on by the administrator.
+    pub up: bool,
+    /// The other end is there.
+    pub carrier: bool,
+    /// Whether the host forwards IPv6 packets that arrive here.
+    pub forwards_ipv6: bool,
+    /// Its addresses.
+    pub addresses: Vec<LinkAddress>,
+}
+
+impl Link {
+    /// Up, with carrier: packets may pass.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.up && self.carrier
+    }
+
+    /// Its IPv6 addresses that are not link-local, with their prefix.
+    pub fn global_v6(&self) -> impl Iterator<Item = (Ipv6Net, AddressFlags)> {
+        self.addresses.iter().filter_map(|address| match address.net {
+            IpNet::V6(net) if !net.addr().is_unicast_link_local() && !net.addr().is_loopback() => {
+                Some((net, address.flags))
+            }
+            IpNet::V6(_) | IpNet::V4(_) => None,
+        })
+    }
+}
+
+/// What a route does with packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteKind {
+    /// Delivers them.
+    Unicast,
+    /// Discards or refuses them (blackhole, unreachable, prohibit) or belongs to the host itself.
+    Other,
+}
+
+/// One route of the main table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Destination.
+    pub destination: IpNet,
+    /// Next hop, when there is one. An IPv4 route may have an IPv6 next hop.
+    pub gateway: Option<IpAddr>,
+    /// Outgoing interface (0 when none).
+    pub link: u32,
+    /// Metric; the lower one wins.
+    pub metric: u32,
+    /// What it does.
+    pub kind: RouteKind,
+    /// Whether Everclat put it there.
+    pub ours: bool,
+}
+
+impl Route {
+    /// Whether this is a default route of IPv4 that delivers packets.
+    #[must_use]
+    pub fn is_ipv4_default(&self) -> bool {
+        self.kind == RouteKind::Unicast && matches!(self.destination, IpNet::V4(net) if net.prefix_len() == 0)
+    }
+
+    /// Whether this is a default route of IPv6 that delivers packets.
+    #[must_use]
+    pub fn is_ipv6_default(&self) -> bool {
+        self.kind == RouteKind::Unicast && matches!(self.destination, IpNet::V6(net) if net.prefix_len() == 0)
+    }
+}
+
+/// What the kernel answers when asked where a packet to a destination would go, rules included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteLookup {
+    /// Outgoing interface.
+    pub link: u32,
+    /// Next hop; none when the destination is on the link.
+    pub gateway: Option<Ipv6Addr>,
+}
+
+/// A resolved neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Interface it was seen on.
+    pub link: u32,
+    /// Its address.
+    pub address: Ipv6Addr,
+    /// Its link-layer address.
+    pub mac: MacAddress,
+}
+
+/// The network as the host sees it at one moment. Decisions are made on this, never on notifications.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkSnapshot {
+    /// Interfaces by index; Everclat's own tunnel is left out.
+    pub links: BTreeMap<u32, Link>,
+    /// Routes of the main table; those through Everclat's own tunnel are left out.
+    pub routes: Vec<Route>,
+    /// IPv6 neighbours whose link-layer address is known.
+    pub neighbours: Vec<Neighbour>,
+    /// Answers to the destinations the engine asked about; no entry means unreachable.
+    pub lookups: BTreeMap<Ipv6Addr, RouteLookup>,
+}
+
+impl NetworkSnapshot {
+    /// The link-layer address of `address` on interface `link`, if it is known.
+    #[must_use]
+    pub fn neighbour(&self, link: u32, address: Ipv6Addr) -> Option<MacAddress> {
+        self.neighbours.iter().find(|n| n.link == link && n.address == address).map(|n| n.mac)
+    }
+}
+
+/// The solicited-node multicast address of `address` (RFC 4291 section 2.7.1).
+#[must_use]
+pub fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
+    let [.., a, b, c] = address.octets();
+    Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
+}

@@ -1,0 +1,109 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+use xlat::{DropReason, Pref64};
+
+use crate::{Dad, MacAddress, Timestamp};
+
+/// Counts decisions of the engine. A result that carries an older one is ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u64);
+
+impl Generation {
+    /// The following one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl std::fmt::Display for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How packets get from the tunnel to the NAT64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlaneKind {
+    /// Stateless translation (RFC 7915) with a dedicated IPv6 address.
+    Translate,
+    /// User-space endpoints that open ordinary IPv6 sockets.
+    Relay,
+}
+
+/// The uplink a plane sends through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UplinkConfig {
+    /// Interface index.
+    pub link: u32,
+    /// Interface name.
+    pub name: String,
+    /// Our link-layer address there.
+    pub mac: MacAddress,
+    /// The next hop towards the NAT64.
+    pub gateway: Ipv6Addr,
+    /// Its link-layer address as the kernel knows it.
+    pub gateway_mac: MacAddress,
+    /// IPv6 MTU, in bytes.
+    pub mtu6: u16,
+}
+
+/// Everything a translating plane needs; replaced as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaneConfig {
+    /// The decision this belongs to.
+    pub generation: Generation,
+    /// Which plane.
+    pub kind: PlaneKind,
+    /// The uplink.
+    pub uplink: UplinkConfig,
+    /// The NAT64 prefix.
+    pub pref64: Pref64,
+    /// The host's IPv4 address on the tunnel.
+    pub v4: Ipv4Addr,
+    /// X, the IPv6 address that stands for it on the uplink.
+    pub v6: Ipv6Addr,
+    /// How X is claimed.
+    pub dad: Dad,
+}
+
+/// What a plane tells the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlaneEvent {
+    /// The tunnel is open and packets can flow.
+    Started {
+        /// Index of the tunnel interface.
+        tun: u32,
+        /// Name of the tunnel interface.
+        name: String,
+    },
+    /// DAD ended without an objection: X is ours.
+    Claimed(Ipv6Addr),
+    /// Another node uses or claims X.
+    Duplicate(Ipv6Addr),
+    /// The first translated reply of this generation arrived.
+    FirstReply,
+    /// The plane ended; packets no longer flow.
+    Failed(String),
+}
+
+/// Counters of the plane, as read at one moment. Directions are seen from the host's apps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CounterSnapshot {
+    /// Packets from apps that were translated and sent (a super-packet counts once).
+    pub packets_out: u64,
+    /// Translated packets handed to apps.
+    pub packets_in: u64,
+    /// Bytes of IPv4 packets out.
+    pub bytes_out: u64,
+    /// Bytes of IPv4 packets in.
+    pub bytes_in: u64,
+    /// Drops by the translator's reason, those not zero.
+    pub drops: Vec<(DropReason, u64)>,
+    /// Packets the kernel did not take from us.
+    pub send_errors: u64,
+    /// Duration between the service's start and the last translated reply.
+    pub last_reply: Option<Timestamp>,
+}

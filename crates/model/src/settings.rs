@@ -1,0 +1,169 @@
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use xlat::Pref64;
+
+use crate::{DEFAULT_CLAT_V4, GATEWAY_V4, is_continuity_address};
+
+/// Where a value came from; later ones win.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// The configuration file.
+    Config,
+    /// The administrator's policy.
+    Policy,
+}
+
+/// A value with its origin and whether it may be changed below.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The effective value.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Whether lower layers may not override it.
+    pub locked: bool,
+}
+
+impl<T> Setting<T> {
+    /// A built-in default.
+    pub const fn default_value(value: T) -> Self {
+        Self { value, origin: Origin::Default, locked: false }
+    }
+
+    /// Replaces the value from a higher layer, unless it is locked. Says whether it did.
+    pub fn set(&mut self, value: T, origin: Origin) -> bool {
+        if self.locked {
+            return false;
+        }
+        self.value = value;
+        self.origin = origin;
+        true
+    }
+}
+
+/// How X is claimed on the uplink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dad {
+    /// RFC 4429: used at once, with restraint for a second.
+    Optimistic,
+    /// RFC 4862: used only after a second without objection.
+    Strict,
+}
+
+/// A value that a key cannot take.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{key}: {reason}")]
+pub struct InvalidSetting {
+    /// The key.
+    pub key: &'static str,
+    /// What is wrong and what is allowed.
+    pub reason: String,
+}
+
+/// The settings the engine obeys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Master switch.
+    pub enabled: Setting<bool>,
+    /// Prefixes given by hand instead of learnt ones.
+    pub pref64_static: Setting<Vec<Pref64>>,
+    /// The host's IPv4 address on the tunnel, in 192.0.0.0/29.
+    pub clat_ipv4: Setting<Ipv4Addr>,
+    /// How X is claimed.
+    pub dad: Setting<Dad>,
+    /// Metric of our IPv4 default route.
+    pub ipv4_route_metric: Setting<u32>,
+    /// MTU of our IPv4 default route in bytes; 0: uplink IPv6 MTU - 28.
+    pub mtu: Setting<u16>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            enabled: Setting::default_value(true),
+            pref64_static: Setting::default_value(Vec::new()),
+            clat_ipv4: Setting::default_value(DEFAULT_CLAT_V4),
+            dad: Setting::default_value(Dad::Optimistic),
+            ipv4_route_metric: Setting::default_value(2048),
+            mtu: Setting::default_value(0),
+        }
+    }
+}
+
+impl Settings {
+    /// Checks an address for the `ClatIpv4` key.
+    ///
+    /// # Errors
+    /// When it is not a host address of 192.0.0.0/29 or is the gateway's.
+    pub fn check_clat_ipv4(address: Ipv4Addr) -> Result<Ipv4Addr, InvalidSetting> {
+        if is_continuity_address(address) && address != GATEWAY_V4 && address.octets()[3] != 0 {
+            return Ok(address);
+        }
+        Err(InvalidSetting {
+            key: "ClatIpv4",
+            reason: format!("{address} is not allowed; use one of 192.0.0.2 to 192.0.0.7 (RFC 7335)"),
+        })
+    }
+
+    /// Checks a number for the `Mtu` key.
+    ///
+    /// # Errors
+    /// When it is neither 0 nor in 1252 to 65507.
+    pub fn check_mtu(mtu: i64) -> Result<u16, InvalidSetting> {
+        match u16::try_from(mtu) {
+            Ok(mtu) if mtu == 0 || (1252..=65_507).contains(&mtu) => Ok(mtu),
+            Ok(_) | Err(_) => Err(InvalidSetting {
+                key: "Mtu",
+                reason: format!("{mtu} is not allowed; use 0 (automatic) or 1252 to 65507 bytes"),
+            }),
+        }
+    }
+
+    /// Checks a number for the `Ipv4RouteMetric` key.
+    ///
+    /// # Errors
+    /// When it is not in 1 to 4294967295.
+    pub fn check_metric(metric: i64) -> Result<u32, InvalidSetting> {
+        match u32::try_from(metric) {
+            Ok(metric) if metric > 0 => Ok(metric),
+            Ok(_) | Err(_) => Err(InvalidSetting {
+                key: "Ipv4RouteMetric",
+                reason: format!("{metric} is not allowed; use 1 to 4294967295 (2048 loses to native IPv4)"),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locked_values_stay() {
+        let mut setting = Setting { value: 1, origin: Origin::Policy, locked: true };
+        assert!(!setting.set(2, Origin::Config));
+        assert_eq!(setting.value, 1);
+        setting.locked = false;
+        assert!(setting.set(2, Origin::Config));
+        assert_eq!((setting.value, setting.origin), (2, Origin::Config));
+    }
+
+    #[test]
+    fn addresses_outside_the_continuity_range_are_refused() {
+        assert!(Settings::check_clat_ipv4(Ipv4Addr::new(192, 0, 0, 7)).is_ok());
+        for bad in [[192, 0, 0, 0], [192, 0, 0, 1], [192, 0, 0, 8], [10, 0, 0, 1]] {
+            let error = Settings::check_clat_ipv4(Ipv4Addr::from(bad)).unwrap_err();
+            assert!(error.to_string().starts_with("ClatIpv4: "), "{error}");
+        }
+        assert_eq!(Settings::check_mtu(0), Ok(0));
+        assert!(Settings::check_mtu(576).is_err());
+        assert!(Settings::check_mtu(-1).is_err());
+        assert!(Settings::check_metric(0).is_err());
+    }
+}

@@ -1,0 +1,219 @@
+//! The loop: what happens goes into the engine, what it wants done is done, in order.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use engine::{Action, Engine, Event, ProcessInfo};
+use ipc::{Server, StatusSource};
+use model::{HostIntent, MacAddress, Settings, Status, Timestamp};
+use platform_api::{Clock, Host, HostEvent, PlaneIo};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{debug, info, warn};
+
+use crate::plane::{Plane, Report};
+
+/// Between two snapshots: a storm of notifications must not become a storm of work. Short enough not to be felt.
+const SNAPSHOT_PAUSE: Duration = Duration::from_millis(5);
+
+/// A client's question; the answer goes back through it.
+type Question = oneshot::Sender<Status>;
+
+/// Everything the service is made of.
+pub(crate) struct Driver<H: Host, I: PlaneIo> {
+    host: H,
+    plane: Plane<I>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    clock: Arc<dyn Clock>,
+    engine: Engine,
+    process: ProcessInfo,
+    macs: HashMap<u32, MacAddress>,
+    changes: watch::Sender<u64>,
+    last_snapshot: Option<Timestamp>,
+    stale: bool,
+}
+
+impl<H: Host, I: PlaneIo> Driver<H, I> {
+    pub(crate) fn new(host: H, io: I, clock: Arc<dyn Clock>, settings: Settings, secret: [u8; 32]) -> Self {
+        let (sender, reports) = mpsc::unbounded_channel();
+        Self {
+            host,
+            plane: Plane::new(io, Arc::clone(&clock), sender),
+            reports,
+            engine: Engine::new(settings, secret, clock.now()),
+            clock,
+            process: ProcessInfo {
+                version: env!("CARGO_PKG_VERSION").into(),
+                protocol: ipc::PROTOCOL,
+                pid: std::process::id(),
+            },
+            macs: HashMap::new(),
+            changes: watch::Sender::new(0),
+            last_snapshot: None,
+            stale: true,
+        }
+    }
+
+    /// Runs until `stop`, then puts everything back.
+    pub(crate) async fn run(mut self, server: Server, stop: impl Future<Output = ()>) -> Result<()> {
+        let removed = self.host.cleanup_stale().await?;
+        for thing in removed {
+            info!(thing, "removed what a former process left behind");
+        }
+        // Listen first, look afterwards: nothing may fall between the two.
+        let mut events = self.host.subscribe()?;
+        let (questions, mut asked) = mpsc::channel(16);
+        let source = Arc::new(Source { questions, changes: self.changes.subscribe() });
+        let serving = tokio::spawn(server.run(source));
+        tokio::pin!(stop);
+        let result = loop {
+            if self.stale && self.snapshot_due() {
+                self.snapshot().await;
+            }
+            self.act().await;
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                () = &mut stop => break Ok(()),
+                event = events.recv() => match event {
+                    Some(event) => self.hear(event, &mut events),
+                    None => break bail_deaf(),
+                },
+                Some((generation, event)) = self.reports.recv() => {
+                    debug!(%generation, ?event, "plane");
+                    self.engine.handle(Event::Plane { generation, event }, self.clock.now());
+                }
+                Some(question) = asked.recv() => self.answer(question),
+                () = tokio::time::sleep(wake.unwrap_or(Duration::MAX)), if wake.is_some() => {
+                    self.engine.handle_timeout(self.clock.now());
+                }
+            }
+        };
+        info!("stopping");
+        self.engine.handle(Event::Shutdown, self.clock.now());
+        self.act().await;
+        serving.abort();
+        // Its end removes the socket.
+        let _ = serving.await;
+        result
+    }
+
+    fn snapshot_due(&self) -> bool {
+        self.last_snapshot.is_none_or(|last| self.clock.now().since(last) >= SNAPSHOT_PAUSE)
+    }
+
+    fn next_wake(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let engine = self.engine.poll_timeout(now).map(|at| at.since(now));
+        let snapshot = self.last_snapshot.filter(|_| self.stale).map(|last| (last + SNAPSHOT_PAUSE).since(now));
+        // tokio counts in milliseconds; a wait that ends a moment early would spin.
+        [engine, snapshot].into_iter().flatten().min().map(|wait| wait + Duration::from_millis(1))
+    }
+
+    /// Takes what has queued up: options one by one, hints as one.
+    fn hear(&mut self, first: HostEvent, events: &mut mpsc::Receiver<HostEvent>) {
+        let now = self.clock.now();
+        let mut next = Some(first);
+        while let Some(event) = next {
+            match event {
+                HostEvent::Changed => self.stale = true,
+                HostEvent::RouterOption { link, router, bytes } => {
+                    self.engine.handle(Event::RouterOption { link, router, bytes }, now);
+                }
+            }
+            next = events.try_recv().ok();
+        }
+    }
+
+    async fn snapshot(&mut self) {
+        self.stale = false;
+        self.last_snapshot = Some(self.clock.now());
+        let own = self.plane.tun();
+        match self.host.snapshot(&self.engine.lookup_targets(), own.as_ref()).await {
+            Ok(snapshot) => {
+                self.macs = snapshot.links.values().filter_map(|link| Some((link.index, link.mac?))).collect();
+                self.engine.handle(Event::Snapshot(snapshot), self.clock.now());
+            }
+            // The last good picture stays; the next notification brings another try.
+            Err(error) => warn!(%error, "cannot look at the network"),
+        }
+    }
+
+    /// Does what the engine wants, until it wants nothing more.
+    async fn act(&mut self) {
+        while let Some(action) = self.engine.poll_action() {
+            debug!(?action, "act");
+            match action {
+                Action::Refresh => self.snapshot().await,
+                Action::SolicitRouters { link } => {
+                    // Fails while the interface has no address yet; the engine asks again.
+                    if let Err(error) = self.host.solicit_routers(link, self.macs.get(&link).copied()) {
+                        debug!(%error, "no solicitation sent");
+                    }
+                }
+                Action::ResolveNeighbour { link, address } => {
+                    if let Err(error) = self.host.resolve_neighbour(link, address).await {
+                        warn!(%error, "cannot have the kernel resolve the router");
+                    }
+                }
+                Action::SetPlane(config) => {
+                    info!(uplink = config.uplink.name, pref64 = %config.pref64, "translating");
+                    self.plane.set(config);
+                    // The answer is there already: it need not wait for another turn of the loop.
+                    while let Ok((generation, event)) = self.reports.try_recv() {
+                        self.engine.handle(Event::Plane { generation, event }, self.clock.now());
+                    }
+                }
+                Action::StopPlane => {
+                    self.plane.stop();
+                    info!("no longer translating");
+                }
+                Action::Apply(intent) => self.apply(&intent).await,
+                Action::StatusChanged => self.changes.send_modify(|version| *version = version.wrapping_add(1)),
+            }
+        }
+    }
+
+    async fn apply(&mut self, intent: &HostIntent) {
+        let own = self.plane.tun();
+        let applied = self.host.apply(intent, own.as_ref()).await;
+        for failure in &applied.failures {
+            warn!(step = failure.step, error = failure.error, "the host refused");
+        }
+        self.engine.handle(Event::Applied(applied), self.clock.now());
+        let status = self.status();
+        info!(state = status.state.name(), code = %status.code, "{}", status.title);
+    }
+
+    fn answer(&mut self, question: Question) {
+        // Whoever asked may have left.
+        let _ = question.send(self.status());
+    }
+
+    fn status(&self) -> Status {
+        self.engine.status(&self.process, &self.plane.counters().snapshot(), self.clock.now(), self.clock.wall())
+    }
+}
+
+fn bail_deaf() -> Result<()> {
+    bail!("the system no longer tells what happens to the network")
+}
+
+struct Source {
+    questions: mpsc::Sender<Question>,
+    changes: watch::Receiver<u64>,
+}
+
+impl StatusSource for Source {
+    async fn status(&self) -> Option<Status> {
+        let (question, answer) = oneshot::channel();
+        self.questions.send(question).await.ok()?;
+        answer.await.ok()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+}

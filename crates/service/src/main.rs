@@ -1,0 +1,48 @@
+//! `everclatd`: the Everclat service.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use everclat_service::Options;
+use tracing_subscriber::EnvFilter;
+
+/// Keeps IPv4 working on IPv6-only networks
+#[derive(Parser)]
+#[command(name = "everclatd", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run in the foreground, log to stderr, stop at SIGTERM
+    Run(Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // EVERCLAT_LOG=debug, or per part: EVERCLAT_LOG=everclat_engine=debug,info.
+    let filter = EnvFilter::try_from_env("EVERCLAT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal).init();
+    abort_on_panic();
+    let Command::Run(options) = arguments.command;
+    match everclat_service::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A dead packet thread beside a living route would be a black hole; a dead process is not: the kernel takes the tunnel
+/// and its route away, and the service manager starts a new one.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        report(info);
+        std::process::abort();
+    }));
+}

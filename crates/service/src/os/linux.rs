@@ -1,0 +1,72 @@
+use std::fs::{File, OpenOptions, Permissions};
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use ipc::Server;
+use platform_linux::{LinuxClock, LinuxHost, LinuxIo};
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) const DEFAULT_CONFIG: &str = "/etc/everclat/config.toml";
+pub(crate) const DEFAULT_STATE_DIR: &str = "/var/lib/everclat";
+
+pub(crate) fn clock() -> LinuxClock {
+    LinuxClock::start()
+}
+
+pub(crate) fn host() -> Result<LinuxHost> {
+    Ok(LinuxHost::connect()?)
+}
+
+pub(crate) fn io() -> LinuxIo {
+    LinuxIo
+}
+
+/// Listens at `path`, open to every local user; what each may do is decided by who connects.
+pub(crate) async fn bind(path: &Path) -> Result<Server> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
+    }
+    let server = match Server::bind(path, concat!("everclatd ", env!("CARGO_PKG_VERSION"))).await {
+        Ok(server) => server,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            anyhow::bail!("another everclatd listens at {}; stop it, or choose another --socket", path.display())
+        }
+        Err(error) => return Err(error).with_context(|| format!("listen at {}", path.display())),
+    };
+    std::fs::set_permissions(path, Permissions::from_mode(0o666))
+        .with_context(|| format!("open {} to local users", path.display()))?;
+    Ok(server)
+}
+
+/// Leaves no empty directory of ours in /run.
+pub(crate) fn unbind(path: &Path) {
+    // A directory with something else in it is not ours and stays: that is not an error.
+    if let Some(parent) = path.parent().filter(|parent| parent.ends_with("run/everclat")) {
+        let _ = std::fs::remove_dir(parent);
+    }
+}
+
+/// Ends with the first SIGTERM or SIGINT.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// A new file that only root may read.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+pub(crate) fn is_private(path: &Path) -> io::Result<bool> {
+    Ok(std::fs::metadata(path)?.permissions().mode() & 0o077 == 0)
+}

@@ -1,0 +1,102 @@
+//! The translator: configuration, what follows from it, and the one counter.
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::checksum::Sum;
+use crate::reply::Refusal;
+use crate::{Config, PacketBuf, Verdict, inbound, outbound, reply};
+
+/// Translates packets between the host's IPv4 and the uplink's IPv6 (RFC 7915), for one IPv4 address.
+///
+/// One per thread: nothing is shared. The IPv4 identifications come from a counter of this value, so let one
+/// translator do all of a direction, or several give the same peer the same identification at once.
+///
+/// # What is refused, and what is answered
+/// Every refusal carries a [`DropReason`](crate::DropReason). Answered with an ICMP error are only: a hop limit that
+/// ends here, a packet too big for the next link, source routes with hops left (RFC 7915 sections 4.1 and 5.1), and
+/// private destinations under the well-known prefix (3/13, "administratively prohibited"). Everything else is silent:
+/// RFC 7915 sections 4.4 and 5.4 would allow 3/13 and 1/1 for any of them, but an answer to what never concerned us
+/// helps a scanner more than a user. Never answered are ICMP errors, fragments other than the first, and multicast.
+pub struct Translator {
+    config: Config,
+    /// sum(X) - sum(host's IPv4 address).
+    own_delta: Sum,
+    /// What translation to IPv6 adds to the sum of the addresses, where that is the same for every peer: under a /96.
+    /// Under a /32 it is, too, unless the peer's address carries a suffix, so there it is computed.
+    common_delta: Option<Sum>,
+    next_id: u16,
+}
+
+impl Translator {
+    /// A translator for `config`.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let own_delta = Sum::of_v6(config.v6) - Sum::of_v4(config.v4);
+        let prefix = Sum::of_v6(config.pref64.prefix());
+        let common_delta = (config.pref64.prefix_len() == 96).then(|| own_delta + prefix);
+        Self { config, own_delta, common_delta, next_id: 1 }
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Replaces the configuration whole. Identifications go on where they were.
+    pub fn replace(&mut self, config: Config) {
+        *self = Self { next_id: self.next_id, ..Self::new(config) };
+    }
+
+    /// Translates an IPv4 packet from the host into IPv6 for the uplink (RFC 7915 section 4).
+    pub fn v4_to_v6(&mut self, buf: &mut PacketBuf) -> Verdict {
+        match outbound::translate(self, buf) {
+            Ok(verdict) => verdict,
+            Err(Refusal::Drop(reason)) => Verdict::Drop(reason),
+            Err(Refusal::Answer(reason, error)) => reply::v4(self, buf, reason, error),
+        }
+    }
+
+    /// Translates an IPv6 packet from the uplink into IPv4 for the host (RFC 7915 section 5).
+    pub fn v6_to_v4(&mut self, buf: &mut PacketBuf) -> Verdict {
+        match inbound::translate(self, buf) {
+            Ok(verdict) => verdict,
+            Err(Refusal::Drop(reason)) => Verdict::Drop(reason),
+            Err(Refusal::Answer(reason, error)) => reply::v6(self, buf, reason, error),
+        }
+    }
+
+    /// What translation to IPv6 adds to the sum of the two addresses; subtract it on the way back.
+    #[inline]
+    pub(crate) fn delta(&self, peer4: Ipv4Addr, peer6: Ipv6Addr) -> Sum {
+        match self.common_delta {
+            Some(delta) => delta,
+            None => self.own_delta + Sum::of_v6(peer6) - Sum::of_v4(peer4),
+        }
+    }
+
+    /// An IPv4 identification, and the `count - 1` after it, for nobody else.
+    #[inline]
+    pub(crate) fn take_ids(&mut self, count: u16) -> u16 {
+        let id = self.next_id;
+        self.next_id = id.wrapping_add(count);
+        id
+    }
+
+    /// The uplink's MTU; IPv6 does not run over less than 1280.
+    #[inline]
+    pub(crate) fn mtu6(&self) -> u16 {
+        self.config.mtu6.max(Config::MIN_MTU6)
+    }
+
+    /// The IPv4 side's MTU; IPv4 does not run over less than 68 (RFC 791 section 3.2).
+    #[inline]
+    pub(crate) fn mtu4(&self) -> u16 {
+        self.config.mtu4.max(68)
+    }
+
+    #[inline]
+    pub(crate) fn traffic_class(&self, received: u8) -> u8 {
+        if self.config.copy_traffic_class { received } else { 0 }
+    }
+}

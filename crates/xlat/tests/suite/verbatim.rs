@@ -1,0 +1,50 @@
+//! Whole packets, both sides written out. The bytes come from a script outside this repository that packs the headers
+//! field by field; nothing here computes them.
+
+use crate::support::{PLAIN, config, hex, inbound, outbound};
+
+#[test]
+fn udp_to_the_uplink() {
+    let v4 = hex("45b8001e 00004000 40114fe0 c0000002 c6336401 12340035 000a9ad0 6869");
+    let v6 = hex("6b800000 000a113f 20010db8 00000000 00000000 0000c1a7 0064ff9b 00000000 00000000 c6336401
+         12340035 000a6b72 6869");
+    assert_eq!(outbound(&config(PLAIN), &v4).forwarded(), v6);
+}
+
+#[test]
+fn tcp_from_the_uplink() {
+    let v6 = hex("60200000 0014063a 0064ff9b 00000000 00000000 c6336401 20010db8 00000000 00000000 0000c1a7
+         01bbc350 01020304 0a0b0c0d 5012ffff b7130000");
+    let v4 = hex("45020028 00010000 39069796 c6336401 c0000002 01bbc350 01020304 0a0b0c0d 5012ffff e6710000");
+    assert_eq!(inbound(&config(PLAIN), &v6).forwarded(), v4);
+}
+
+#[test]
+fn echo_reply_from_the_uplink() {
+    let v6 = hex("60000000 000c3a3f 0064ff9b 00000000 00000000 c6336401 20010db8 00000000 00000000 0000c1a7
+         81004409 42420007 70696e67");
+    let v4 = hex("45000020 00010000 3e0192a5 c6336401 c0000002 0000dee5 42420007 70696e67");
+    assert_eq!(inbound(&config(PLAIN), &v6).forwarded(), v4);
+}
+
+#[test]
+fn time_exceeded_from_the_uplink_as_traceroute_sees_it() {
+    let v6 = hex("60000000 003a3a3c 0064ff9b 00000000 00000000 cb007109 20010db8 00000000 00000000 0000c1a7
+         03006030 00000000
+         60000000 000a1101 20010db8 00000000 00000000 0000c1a7 0064ff9b 00000000 00000000 c6336401
+         12340035 000a6b72 6869");
+    let v4 = hex("4500003a 00010000 3b0183b6 cb007109 c0000002 0b00df52 00000000
+         4500001e 00000000 0111cf98 c0000002 c6336401 12340035 000a9ad0 6869");
+    assert_eq!(inbound(&config(PLAIN), &v6).forwarded(), v4);
+}
+
+#[test]
+fn port_unreachable_from_the_host() {
+    let v4 = hex("45c0003a 00090000 40018fc3 c0000002 c6336401 0303e74f 00000000
+         4500001e 00070000 39119791 c6336401 c0000002 12340035 000a9ad0 6869");
+    let v6 = hex("6c000000 003a3a3f 20010db8 00000000 00000000 0000c1a7 0064ff9b 00000000 00000000 c6336401
+         010473c9 00000000
+         60000000 000a1139 0064ff9b 00000000 00000000 c6336401 20010db8 00000000 00000000 0000c1a7
+         12340035 000a6b72 6869");
+    assert_eq!(outbound(&config(PLAIN), &v4).forwarded(), v6);
+}

@@ -1,0 +1,344 @@
+//! The daemons of a lab: advertising routers, DNS64, NAT64 and servers.
+
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::config::{LabConfig, Nat64};
+use crate::error::{Error, Result};
+use crate::netns::Netns;
+use crate::plan::{LAN, Plan, Site, server_v6};
+use crate::state::{State, Translator};
+use crate::{Pref64, node, probe, process, tools};
+
+/// Handles of what was started, for reaping.
+pub(crate) type Started = Vec<Child>;
+
+const READY: Duration = Duration::from_secs(10);
+const IPERF_PORT: u16 = 5201;
+const DNS_PORT: u16 = 53;
+
+/// Starts everything; what was started is recorded even if a later start fails.
+pub(crate) fn start_all(plan: &Plan, config: &LabConfig, state: &mut State, started: &mut Started) -> Result<()> {
+    let mut servers: Vec<IpAddr> = vec![server_v6().into()];
+    servers.extend(config.servers_v4.iter().copied().map(IpAddr::from));
+    start_servers(plan, config, &plan.inet, "inet", &servers, state, started)?;
+    if config.iperf {
+        for server in &servers {
+            start_iperf(plan, &plan.inet, *server, state, started)?;
+        }
+    }
+    for site in &plan.sites {
+        let name = format!("r{}", site.number);
+        let own = [site.router_v6().into(), site.neighbour().into()];
+        start_servers(plan, config, &site.netns, &name, &own, state, started)?;
+        start_dns(plan, site, site.uplink.dns64_prefix(), state, started)?;
+        start_router(plan, config, site, state, started)?;
+        for prefix in site.uplink.translated() {
+            add_translator(plan, site, site.uplink.nat64, prefix, state, started)?;
+        }
+    }
+    Ok(())
+}
+
+/// Every port is open and every DNS server answers.
+pub(crate) fn wait_ready(plan: &Plan, config: &LabConfig, state: &State) -> Result<()> {
+    wait_for(plan, "the servers of inet", || {
+        let ports = [node::ECHO_PORT, node::HTTP_PORT].into_iter().chain(config.iperf.then_some(IPERF_PORT));
+        is_listening(&plan.inet, &ports.collect::<Vec<_>>())
+    })?;
+    for site in &plan.sites {
+        let name = site.netns.name();
+        wait_for(plan, &format!("the servers of {name}"), || {
+            is_listening(&site.netns, &[node::ECHO_PORT, node::HTTP_PORT])
+        })?;
+        let control = site.control_socket(&plan.run_dir());
+        wait_for(plan, &format!("the router in {name}"), || Ok(control.exists()))?;
+        wait_for_dns(plan, site)?;
+        for number in state.translators.iter().filter(|t| t.site == site.number).filter_map(|t| t.tayga) {
+            let device = site.tayga(number).device;
+            wait_for(plan, &format!("TAYGA {device} in {name}"), || has_carrier(&site.netns, &device))?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the control sockets alone: enough for the host to be plugged in.
+pub(crate) fn wait_for_routers(plan: &Plan) -> Result<()> {
+    for site in &plan.sites {
+        let control = site.control_socket(&plan.run_dir());
+        wait_for(plan, &format!("the router in {}", site.netns.name()), || Ok(control.exists()))?;
+    }
+    Ok(())
+}
+
+/// Lets `site` translate `prefix`.
+pub(crate) fn add_translator(
+    plan: &Plan,
+    site: &Site,
+    mode: Nat64,
+    prefix: Pref64,
+    state: &mut State,
+    started: &mut Started,
+) -> Result<()> {
+    let tayga = match mode {
+        Nat64::None => return Ok(()),
+        Nat64::Reflector => {
+            start_reflector(plan, site, prefix, state, started)?;
+            None
+        }
+        Nat64::Tayga => {
+            let used = state.translators.iter().filter(|t| t.site == site.number).count();
+            let number = u8::try_from(used).context("too many prefixes")?;
+            start_tayga(plan, site, number, prefix, state, started)?;
+            Some(number)
+        }
+    };
+    state.translators.push(Translator { site: site.number, prefix, tayga });
+    Ok(())
+}
+
+fn start_tayga(
+    plan: &Plan,
+    site: &Site,
+    number: u8,
+    prefix: Pref64,
+    state: &mut State,
+    started: &mut Started,
+) -> Result<()> {
+    let addresses = site.tayga(number);
+    let device = &addresses.device;
+    site.netns.ip_batch(&[
+        format!("tuntap add dev {device} mode tun"),
+        format!("link set {device} mtu {} up", site.uplink.mtu.max(1500)),
+        format!("route add {prefix} dev {device}"),
+        format!("route add {}/128 dev {device}", addresses.v6),
+        format!("route add {} dev {device}", addresses.pool),
+    ])?;
+    let router4 = site.core_v4().1;
+    plan.inet.ip_batch(&[format!("route add {} via {router4} dev r{}", addresses.pool, site.number)])?;
+    let text = format!(
+        "tun-device {device}\nipv4-addr {}\nipv6-addr {}\nprefix {prefix}\ndynamic-pool {}\n",
+        addresses.v4, addresses.v6, addresses.pool
+    );
+    let file = write_file(plan, &format!("r{}-{device}.conf", site.number), &text)?;
+    let mut command = site.netns.command(program("tayga"));
+    command.arg("--nodetach").arg("--config").arg(file);
+    start(plan, command, &format!("tayga r{} {prefix}", site.number), state, started)
+}
+
+fn start_reflector(plan: &Plan, site: &Site, prefix: Pref64, state: &mut State, started: &mut Started) -> Result<()> {
+    site.netns.ip_batch(&[format!("route add local {prefix} dev lo")])?;
+    let config = &state.config.clone();
+    let embedded: Vec<IpAddr> = config.servers_v4.iter().map(|v4| prefix.embed(*v4).into()).collect();
+    let mut command = node_command(config, &site.netns, "serve");
+    command.args(["--name", "reflector"]);
+    command.args(embedded.iter().flat_map(|address| ["--udp".to_owned(), address.to_string()]));
+    start(plan, command, &format!("reflector r{} {prefix}", site.number), state, started)?;
+    if config.iperf {
+        for address in embedded {
+            start_iperf(plan, &site.netns, address, state, started)?;
+        }
+    }
+    Ok(())
+}
+
+fn start_servers(
+    plan: &Plan,
+    config: &LabConfig,
+    netns: &Netns,
+    name: &str,
+    udp: &[IpAddr],
+    state: &mut State,
+    started: &mut Started,
+) -> Result<()> {
+    let mut command = node_command(config, netns, "serve");
+    command.args(["--tcp", "--name", name]);
+    command.args(udp.iter().flat_map(|address| ["--udp".to_owned(), address.to_string()]));
+    start(plan, command, &format!("serve {name}"), state, started)
+}
+
+/// One server per address: iperf3's UDP answers otherwise leave from another one.
+fn start_iperf(plan: &Plan, netns: &Netns, at: IpAddr, state: &mut State, started: &mut Started) -> Result<()> {
+    let mut command = netns.command(program("iperf3"));
+    command.args(["--server", "--bind", &at.to_string()]);
+    start(plan, command, &format!("iperf3 {at}"), state, started)
+}
+
+fn start_router(plan: &Plan, config: &LabConfig, site: &Site, state: &mut State, started: &mut Started) -> Result<()> {
+    let text = serde_json::to_string_pretty(&site.advertisement()).context("encoding an advertisement")?;
+    let file = write_file(plan, &format!("r{}-ra.json", site.number), &text)?;
+    let mut command = node_command(config, &site.netns, "router");
+    command.args(["--interface", LAN, "--config"]).arg(file);
+    command.arg("--control").arg(site.control_socket(&plan.run_dir()));
+    start(plan, command, &format!("router r{}", site.number), state, started)
+}
+
+fn dns_label(site: &Site) -> String {
+    format!("unbound r{}", site.number)
+}
+
+fn start_dns(plan: &Plan, site: &Site, prefix: Option<Pref64>, state: &mut State, started: &mut Started) -> Result<()> {
+    let zone = write_file(plan, "root.zone", &zone(&state.config))?;
+    let text = unbound_config(&plan.run_dir(), &zone, site.dns(), prefix);
+    let file = write_file(plan, &format!("r{}-unbound.conf", site.number), &text)?;
+    let mut command = site.netns.command(program("unbound"));
+    command.arg("-d").arg("-c").arg(file);
+    start(plan, command, &dns_label(site), state, started)
+}
+
+/// Restarts the DNS server of `site` with another prefix.
+pub(crate) fn replace_dns(
+    plan: &Plan,
+    site: &Site,
+    prefix: Option<Pref64>,
+    state: &mut State,
+    started: &mut Started,
+) -> Result<()> {
+    let label = dns_label(site);
+    let (old, others) = std::mem::take(&mut state.children).into_iter().partition(|child| child.what == label);
+    state.children = others;
+    process::stop(&old)?;
+    start_dns(plan, site, prefix, state, started)?;
+    wait_for_dns(plan, site)
+}
+
+/// A root zone of our own: names that are not in it do not exist, at once.
+fn zone(config: &LabConfig) -> String {
+    let v4 = config.servers_v4.first().map(ToString::to_string).unwrap_or_default();
+    let v6 = server_v6();
+    format!(
+        "$ORIGIN .\n$TTL 60\n\
+         @ SOA ns.example. hostmaster.example. 1 3600 600 86400 60\n\
+         @ NS ns.example.\n\
+         ns.example. AAAA {v6}\n\
+         v4only.example. A {v4}\n\
+         dual.example. A {v4}\n\
+         dual.example. AAAA {v6}\n\
+         v6only.example. AAAA {v6}\n\
+         ipv4only.arpa. A 192.0.0.170\n\
+         ipv4only.arpa. A 192.0.0.171\n"
+    )
+}
+
+fn unbound_config(directory: &Path, zone: &Path, address: Ipv6Addr, prefix: Option<Pref64>) -> String {
+    let modules = if prefix.is_some() { "dns64 iterator" } else { "iterator" };
+    let prefix = prefix.map(|prefix| format!("  dns64-prefix: {prefix}\n")).unwrap_or_default();
+    format!(
+        "server:\n\
+         \x20 directory: \"{}\"\n  chroot: \"\"\n  username: \"\"\n  pidfile: \"\"\n\
+         \x20 use-syslog: no\n  do-daemonize: no\n  num-threads: 1\n\
+         \x20 interface: {address}\n  access-control: ::/0 allow\n\
+         \x20 module-config: \"{modules}\"\n{prefix}\
+         remote-control:\n  control-enable: no\n\
+         auth-zone:\n  name: \".\"\n  zonefile: \"{}\"\n\
+         \x20 for-upstream: yes\n  for-downstream: no\n  fallback-enabled: no\n",
+        directory.display(),
+        zone.display()
+    )
+}
+
+fn node_command(config: &LabConfig, netns: &Netns, role: &str) -> Command {
+    let mut command = netns.command(&config.node_exe);
+    command.args([node::VERB, role]);
+    command
+}
+
+fn program(name: &str) -> PathBuf {
+    tools::find(name).unwrap_or_else(|| PathBuf::from(name))
+}
+
+fn write_file(plan: &Plan, name: &str, text: &str) -> Result<PathBuf> {
+    let path = plan.run_dir().join(name);
+    fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}
+
+fn start(plan: &Plan, command: Command, what: &str, state: &mut State, started: &mut Started) -> Result<()> {
+    let (child, record) = process::start(command, what, &log_file(plan, what))?;
+    started.push(child);
+    state.children.push(record);
+    Ok(())
+}
+
+fn log_file(plan: &Plan, what: &str) -> PathBuf {
+    let name = what.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    plan.run_dir().join(format!("{name}.log"))
+}
+
+fn wait_for(plan: &Plan, what: &str, mut ready: impl FnMut() -> Result<bool>) -> Result<()> {
+    let mut failure = None;
+    let done = process::wait_until(READY, || match ready() {
+        Ok(done) => done,
+        Err(error) => {
+            failure = Some(error);
+            true
+        }
+    });
+    match failure {
+        Some(error) => Err(error),
+        None if done => Ok(()),
+        None => {
+            let what = format!("{what} (logs in {})", plan.run_dir().display());
+            Err(Error::Timeout { what, after_s: READY.as_secs() })
+        }
+    }
+}
+
+fn wait_for_dns(plan: &Plan, site: &Site) -> Result<()> {
+    let server = (site.dns(), DNS_PORT).into();
+    let ask = || probe::aaaa(server, "v6only.example", Duration::from_millis(100));
+    wait_for(plan, &format!("the DNS server of {}", site.netns.name()), || {
+        site.netns.enter(|| ask().is_ok_and(|answer| !answer.addresses.is_empty()))
+    })
+}
+
+/// Whether TCP sockets listen on all these ports.
+fn is_listening(netns: &Netns, ports: &[u16]) -> Result<bool> {
+    netns.enter(|| {
+        let read = |file: &str| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
+        let sockets = read("tcp") + &read("tcp6");
+        ports.iter().all(|port| lists_listener(&sockets, *port))
+    })
+}
+
+/// `/proc/net/tcp`: the second field is the local address and port in hex, the fourth the state (0A: listening).
+fn lists_listener(sockets: &str, port: u16) -> bool {
+    let suffix = format!(":{port:04X}");
+    sockets.lines().any(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let local = fields.next().unwrap_or_default();
+        local.ends_with(&suffix) && fields.nth(1) == Some("0A")
+    })
+}
+
+fn has_carrier(netns: &Netns, device: &str) -> Result<bool> {
+    Ok(netns.ip(&["link", "show", "dev", device])?.contains("LOWER_UP"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listening_sockets_are_told_from_connected_ones() {
+        let sockets = "  sl  local_address rem_address   st tx_queue rx_queue\n\
+            0: 00000000:0050 00000000:0000 0A 00000000:00000000\n\
+            1: 0100007F:1451 0100007F:9999 01 00000000:00000000\n";
+        assert!(lists_listener(sockets, 80));
+        assert!(!lists_listener(sockets, 5201));
+        assert!(!lists_listener(sockets, 7));
+    }
+
+    #[test]
+    fn only_a_dns64_synthesizes() {
+        let text = |prefix| unbound_config(Path::new("/run/x"), Path::new("/run/x/z"), server_v6(), prefix);
+        let with = text(Some("2001:db8:64::/96".parse().unwrap()));
+        assert!(with.contains("module-config: \"dns64 iterator\"\n  dns64-prefix: 2001:db8:64::/96\n"), "{with}");
+        assert!(!text(None).contains("dns64"));
+    }
+}

@@ -1,0 +1,86 @@
+//! The programs that the lab runs, and which package has them.
+
+use std::path::PathBuf;
+
+use crate::config::{LabConfig, Nat64};
+use crate::error::{Error, Result};
+
+/// A program that the lab runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tool {
+    /// Name of the executable.
+    pub program: &'static str,
+    /// Debian and Ubuntu package.
+    pub apt: &'static str,
+    /// Fedora package.
+    pub dnf: &'static str,
+}
+
+const IP: Tool = Tool { program: "ip", apt: "iproute2", dnf: "iproute" };
+const NFT: Tool = Tool { program: "nft", apt: "nftables", dnf: "nftables" };
+const UNBOUND: Tool = Tool { program: "unbound", apt: "unbound", dnf: "unbound" };
+const TAYGA: Tool = Tool { program: "tayga", apt: "tayga", dnf: "tayga" };
+const IPERF: Tool = Tool { program: "iperf3", apt: "iperf3", dnf: "iperf3" };
+
+/// `PATH` of an ordinary user lacks the sbin directories, where most of these live.
+const DIRECTORIES: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+impl Tool {
+    /// One sentence for all that is missing.
+    #[must_use]
+    pub fn advice(missing: &[Self]) -> String {
+        let list = |field: fn(&Self) -> &'static str| missing.iter().map(field).collect::<Vec<_>>().join(" ");
+        let (programs, apt, dnf) = (list(|t| t.program), list(|t| t.apt), list(|t| t.dnf));
+        format!("not installed: {programs}. Try `apt install {apt}` or `dnf install {dnf}`")
+    }
+
+    fn find(&self) -> Option<PathBuf> {
+        find(self.program)
+    }
+}
+
+/// Where `program` is, looking in `PATH` and in the usual system directories.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path).chain(DIRECTORIES.map(PathBuf::from));
+    directories.map(|directory| directory.join(program)).find(|file| file.is_file())
+}
+
+/// What `config` needs.
+fn needed(config: &LabConfig) -> Vec<Tool> {
+    let mut tools = vec![IP, NFT, UNBOUND];
+    if config.uplinks.iter().any(|uplink| uplink.nat64 == Nat64::Tayga && !uplink.translated().is_empty()) {
+        tools.push(TAYGA);
+    }
+    if config.iperf {
+        tools.push(IPERF);
+    }
+    tools
+}
+
+/// Refuses with the complete list of what is missing.
+pub(crate) fn check(config: &LabConfig) -> Result<()> {
+    let missing: Vec<Tool> = needed(config).into_iter().filter(|tool| tool.find().is_none()).collect();
+    if missing.is_empty() { Ok(()) } else { Err(Error::MissingTools(missing)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_names_programs_and_both_packages() {
+        let advice = Error::MissingTools(vec![IP, TAYGA]).to_string();
+        assert_eq!(advice, "not installed: ip tayga. Try `apt install iproute2 tayga` or `dnf install iproute tayga`");
+    }
+
+    #[test]
+    fn a_reflector_needs_no_tayga() {
+        let mut config = LabConfig { iperf: false, ..LabConfig::default() };
+        assert!(needed(&config).contains(&TAYGA));
+        for uplink in &mut config.uplinks {
+            uplink.nat64 = Nat64::Reflector;
+        }
+        assert_eq!(needed(&config), [IP, NFT, UNBOUND]);
+    }
+}

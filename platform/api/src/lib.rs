@@ -1,0 +1,228 @@
+//! What Everclat needs of an operating system.
+//!
+//! The control half ([`Host`]) is asynchronous and slow; the packet half ([`PlaneIo`], [`TunDevice`], [`UplinkPort`])
+//! is called from one OS thread per direction and neither allocates nor locks.
+
+#![forbid(unsafe_code)]
+
+use std::future::Future;
+use std::io;
+use std::net::Ipv6Addr;
+use std::time::{Duration, SystemTime};
+
+use model::{Applied, HostIntent, MacAddress, NetworkSnapshot, Timestamp};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use xlat::PacketBuf;
+
+/// Something the operating system refused, with what was attempted.
+#[derive(Debug, Error)]
+#[error("{attempt}: {source}")]
+pub struct HostError {
+    /// What was attempted, in words.
+    pub attempt: String,
+    /// The system's answer.
+    #[source]
+    pub source: io::Error,
+}
+
+impl HostError {
+    /// Says what was attempted when `source` happened.
+    pub fn new(attempt: impl Into<String>, source: io::Error) -> Self {
+        Self { attempt: attempt.into(), source }
+    }
+}
+
+/// What the operating system tells without being asked. Hints: decisions are made on a snapshot taken afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostEvent {
+    /// Something about links, addresses, routes, rules or neighbours changed, or notifications were lost.
+    Changed,
+    /// One option of a router advertisement that the system heard.
+    RouterOption {
+        /// Interface it was heard on.
+        link: u32,
+        /// The router, if the system says so.
+        router: Option<Ipv6Addr>,
+        /// The option as on the wire.
+        bytes: Vec<u8>,
+    },
+}
+
+/// How many events may wait for the engine. Router options are a handful per advertisement; hints carry nothing that a
+/// later snapshot does not hold.
+pub const EVENT_QUEUE: usize = 256;
+
+/// The tunnel of a running plane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TunId {
+    /// Interface index.
+    pub index: u32,
+    /// Interface name.
+    pub name: String,
+}
+
+/// The host, as far as it is slow: what the network looks like, what should change, what changed.
+pub trait Host: Send + 'static {
+    /// Starts to listen. Call it before the first snapshot, so that nothing falls between the two.
+    ///
+    /// # Errors
+    /// When the system refuses its notifications; without them the service cannot work.
+    fn subscribe(&mut self) -> Result<mpsc::Receiver<HostEvent>, HostError>;
+
+    /// The network as it is now, without our own tunnel `own`, and where packets to each of `lookups` would go.
+    ///
+    /// # Errors
+    /// When the system cannot be asked; the caller keeps the last snapshot.
+    fn snapshot(
+        &mut self,
+        lookups: &[Ipv6Addr],
+        own: Option<&TunId>,
+    ) -> impl Future<Output = Result<NetworkSnapshot, HostError>> + Send;
+
+    /// Brings the host into the state of `intent`, adds before deletes, and reads back what is in place.
+    fn apply(&mut self, intent: &HostIntent, own: Option<&TunId>) -> impl Future<Output = Applied> + Send;
+
+    /// Removes what a former process of ours left behind. Names each thing removed.
+    ///
+    /// # Errors
+    /// When another process of ours is at work here, or the system cannot be asked.
+    fn cleanup_stale(&mut self) -> impl Future<Output = Result<Vec<String>, HostError>> + Send;
+
+    /// Sends a router solicitation on `link`.
+    ///
+    /// # Errors
+    /// When there is no link-local address yet or the link is down; the engine asks again later.
+    fn solicit_routers(&mut self, link: u32, mac: Option<MacAddress>) -> Result<(), HostError>;
+
+    /// Has the system resolve `address` on `link`.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn resolve_neighbour(&mut self, link: u32, address: Ipv6Addr)
+    -> impl Future<Output = Result<(), HostError>> + Send;
+}
+
+/// Opens the packet half.
+pub trait PlaneIo: Send + 'static {
+    /// The tunnel's type.
+    type Tun: TunDevice<Self::Waker>;
+    /// The uplink port's type.
+    type Port: UplinkPort<Self::Waker>;
+    /// Wakes a thread that waits for packets.
+    type Waker: Waker;
+
+    /// Creates the tunnel device. It vanishes with the value.
+    ///
+    /// # Errors
+    /// When the system refuses: no permission, no driver, or the name is in use.
+    fn open_tun(&self) -> Result<Self::Tun, HostError>;
+
+    /// Opens a port on the uplink for the address `v6`. It vanishes with the value.
+    ///
+    /// # Errors
+    /// When the system refuses or the interface is gone.
+    fn open_port(&self, config: &PortConfig) -> Result<Self::Port, HostError>;
+
+    /// Makes a waker.
+    ///
+    /// # Errors
+    /// When the system has no more descriptors.
+    fn waker(&self) -> Result<Self::Waker, HostError>;
+}
+
+/// What a port is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortConfig {
+    /// The uplink.
+    pub link: u32,
+    /// Our link-layer address there.
+    pub mac: MacAddress,
+    /// X: frames to it, and neighbour discovery about it, come in.
+    pub v6: Ipv6Addr,
+}
+
+impl PortConfig {
+    /// The multicast group in which others ask for X (RFC 4291 section 2.7.1).
+    #[must_use]
+    pub fn solicited_node(&self) -> Ipv6Addr {
+        model::solicited_node(self.v6)
+    }
+}
+
+/// Wakes a thread out of [`TunDevice::wait`] or [`UplinkPort::wait`], whenever it was called.
+pub trait Waker: Send + Sync + 'static {
+    /// Wakes; never blocks.
+    fn wake(&self);
+}
+
+/// Why a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// There may be a packet.
+    Packet,
+    /// Somebody called [`Waker::wake`].
+    Woken,
+    /// The time is over.
+    Timeout,
+}
+
+/// The IPv4 side.
+pub trait TunDevice<W>: Send + Sync + 'static {
+    /// Which interface it is.
+    fn id(&self) -> &TunId;
+
+    /// Takes the next packet into `buf`; `false` when there is none.
+    ///
+    /// # Errors
+    /// When the device is gone.
+    fn recv(&self, buf: &mut PacketBuf) -> io::Result<bool>;
+
+    /// Hands the packet in `buf` to the host.
+    ///
+    /// # Errors
+    /// When the host did not take it.
+    fn send(&self, buf: &mut PacketBuf) -> io::Result<()>;
+
+    /// Blocks until there is a packet or `waker` is woken.
+    ///
+    /// # Errors
+    /// When the device is gone.
+    fn wait(&self, waker: &W) -> io::Result<Ready>;
+}
+
+/// The IPv6 side: whole frames on the uplink, past the host's own stack.
+pub trait UplinkPort<W>: Send + Sync + 'static {
+    /// Takes the next IPv6 packet into `buf` and says who sent the frame; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the interface is gone. An interface that is down is not an error.
+    fn recv(&self, buf: &mut PacketBuf) -> io::Result<Option<MacAddress>>;
+
+    /// Sends the IPv6 packet in `buf` to the link-layer address `to`.
+    ///
+    /// # Errors
+    /// When the system did not take it; the packet is lost.
+    fn send(&self, buf: &mut PacketBuf, to: MacAddress) -> io::Result<()>;
+
+    /// Sends a whole Ethernet frame.
+    ///
+    /// # Errors
+    /// When the system did not take it; the frame is lost.
+    fn send_frame(&self, frame: &[u8]) -> io::Result<()>;
+
+    /// Blocks until there is a packet, `waker` is woken or `timeout` is over.
+    ///
+    /// # Errors
+    /// When the interface is gone.
+    fn wait(&self, waker: &W, timeout: Option<Duration>) -> io::Result<Ready>;
+}
+
+/// Time, read in one place and passed on from there.
+pub trait Clock: Send + Sync + 'static {
+    /// Time since the clock was made, sleep included.
+    fn now(&self) -> Timestamp;
+
+    /// Time of day, for people.
+    fn wall(&self) -> SystemTime;
+}

@@ -1,0 +1,35 @@
+//! The packet half: tunnel, packet socket, waker.
+
+mod filter;
+mod port;
+mod tun;
+mod waker;
+
+use platform_api::{HostError, PlaneIo, PortConfig};
+
+pub use port::PacketPort;
+pub use tun::LinuxTun;
+pub use waker::EventWaker;
+
+/// Opens tunnels and ports on Linux.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinuxIo;
+
+impl PlaneIo for LinuxIo {
+    type Tun = LinuxTun;
+    type Port = PacketPort;
+    type Waker = EventWaker;
+
+    fn open_tun(&self) -> Result<LinuxTun, HostError> {
+        LinuxTun::open().map_err(|error| HostError::new(format!("create the tunnel {}", crate::TUN_NAME), error))
+    }
+
+    fn open_port(&self, config: &PortConfig) -> Result<PacketPort, HostError> {
+        PacketPort::open(config)
+            .map_err(|error| HostError::new(format!("open a packet socket on interface {}", config.link), error))
+    }
+
+    fn waker(&self) -> Result<EventWaker, HostError> {
+        EventWaker::new().map_err(|error| HostError::new("create an eventfd", error))
+    }
+}

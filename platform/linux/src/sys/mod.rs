@@ -1,0 +1,5 @@
+//! System calls that neither rustix nor socket2 offers. The only `unsafe` of this crate.
+
+mod packet;
+
+pub(crate) use packet::{bind_to_link, enable_vnet_header};
