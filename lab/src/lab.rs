@@ -249,7 +249,10 @@ impl Lab {
         self.plan.check_apart(prefix)?;
         self.change(|state, started| {
             let there = state.translators.iter().any(|t| t.site == site.number && t.prefix == prefix);
-            if there { Ok(()) } else { services::add_translator(&self.plan, site, mode, prefix, state, started) }
+            if !there {
+                services::add_translator(&self.plan, site, mode, prefix, state, started)?;
+            }
+            services::wait_for_translators(&self.plan, site, state)
         })
     }
 
@@ -293,7 +296,7 @@ impl Lab {
         // Also after a failure: the removal stops what is written there.
         state.save()?;
         result?;
-        services::wait_for_routers(&self.plan)?;
+        services::wait_for_routers(&self.plan, &state)?;
         setup::plug_in(&self.plan)?;
         services::wait_ready(&self.plan, &self.config, &state)?;
         state.ready = true;

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, anyhow};
 
 use crate::error::Result;
-use crate::sys;
+use crate::{sys, tools};
 
 const RUN_NETNS: &str = "/run/netns";
 
@@ -45,7 +45,7 @@ impl Netns {
     /// A command that runs inside, by `ip netns exec`; the child's process id is that of the program itself.
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new("ip");
+        let mut command = tools::ip();
         command.args(["netns", "exec", &self.name]).arg(program);
         command
     }
@@ -64,7 +64,7 @@ impl Netns {
     /// # Errors
     /// As [`Netns::run`].
     pub fn ip(&self, args: &[&str]) -> Result<String> {
-        output(Command::new("ip").args(["-n", &self.name]).args(args))
+        output(tools::ip().args(["-n", &self.name]).args(args))
     }
 
     /// Calls `work` on a thread inside and gives what it returns. Sockets opened there stay there.
@@ -115,7 +115,7 @@ pub(crate) fn ip_batch(options: &[&str], lines: &[String]) -> Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    let mut command = Command::new("ip");
+    let mut command = tools::ip();
     command.args(options).args(["-batch", "-"]);
     let script = lines.join("\n") + "\n";
     with_input(&mut command, &script).with_context(|| script.clone())?;

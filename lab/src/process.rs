@@ -92,7 +92,7 @@ pub(crate) fn inside(namespaces: &[Netns]) -> Vec<ProcessRecord> {
     }
     let living = namespaces.iter().filter(|namespace| namespace.exists());
     let lists = living.filter_map(|namespace| {
-        crate::netns::output(Command::new("ip").args(["netns", "pids", namespace.name()])).ok()
+        crate::netns::output(crate::tools::ip().args(["netns", "pids", namespace.name()])).ok()
     });
     let pids: Vec<u32> =
         lists.flat_map(|list| list.lines().filter_map(|l| l.trim().parse().ok()).collect::<Vec<_>>()).collect();

@@ -8,7 +8,8 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::netns::Netns;
+use crate::netns::{Netns, output};
+use crate::tools::path_of;
 
 /// Fields that the kernel changes without being asked: timers, counters, handles.
 const VOLATILE: [&str; 14] = [
@@ -82,7 +83,7 @@ pub fn capture(netns: &Netns) -> Result<HostState> {
     }
     sections.insert("neighbours", neighbours(netns)?);
     sections.insert("multicast", ip(netns, &["maddress", "show"])?);
-    let rules = netns.run(&["nft", "-j", "list", "ruleset"])?;
+    let rules = output(netns.command(path_of("nft")).args(["-j", "list", "ruleset"]))?;
     let rules: Value = serde_json::from_str(&rules).context("the output of nft")?;
     sections.insert("nft", lines_of(&rules["nftables"]));
     let files = netns.enter(|| {

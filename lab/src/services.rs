@@ -1,19 +1,21 @@
 //! The daemons of a lab: advertising routers, DNS64, NAT64 and servers.
 
 use std::fs;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use crate::config::{LabConfig, Nat64};
 use crate::error::{Error, Result};
 use crate::netns::Netns;
 use crate::plan::{LAN, Plan, Site, server_v6};
+use crate::process::ProcessRecord;
 use crate::state::{State, Translator};
-use crate::{Pref64, node, probe, process, tools};
+use crate::tools::path_of;
+use crate::{Pref64, node, probe, process};
 
 /// Handles of what was started, for reaping.
 pub(crate) type Started = Vec<Child>;
@@ -47,31 +49,43 @@ pub(crate) fn start_all(plan: &Plan, config: &LabConfig, state: &mut State, star
 
 /// Every port is open and every DNS server answers.
 pub(crate) fn wait_ready(plan: &Plan, config: &LabConfig, state: &State) -> Result<()> {
-    wait_for(plan, "the servers of inet", || {
+    wait_for(plan, state, "the servers of inet", || {
         let ports = [node::ECHO_PORT, node::HTTP_PORT].into_iter().chain(config.iperf.then_some(IPERF_PORT));
         is_listening(&plan.inet, &ports.collect::<Vec<_>>())
     })?;
     for site in &plan.sites {
         let name = site.netns.name();
-        wait_for(plan, &format!("the servers of {name}"), || {
+        wait_for(plan, state, &format!("the servers of {name}"), || {
             is_listening(&site.netns, &[node::ECHO_PORT, node::HTTP_PORT])
         })?;
         let control = site.control_socket(&plan.run_dir());
-        wait_for(plan, &format!("the router in {name}"), || Ok(control.exists()))?;
-        wait_for_dns(plan, site)?;
-        for number in state.translators.iter().filter(|t| t.site == site.number).filter_map(|t| t.tayga) {
-            let device = site.tayga(number).device;
-            wait_for(plan, &format!("TAYGA {device} in {name}"), || has_carrier(&site.netns, &device))?;
-        }
+        wait_for(plan, state, &format!("the router in {name}"), || Ok(control.exists()))?;
+        wait_for_dns(plan, site, state)?;
+        wait_for_translators(plan, site, state)?;
+    }
+    Ok(())
+}
+
+/// Each TAYGA holds its device, each reflector echoes.
+pub(crate) fn wait_for_translators(plan: &Plan, site: &Site, state: &State) -> Result<()> {
+    let server = state.config.servers_v4.first().copied().unwrap_or(Ipv4Addr::LOCALHOST);
+    for translator in state.translators.iter().filter(|translator| translator.site == site.number) {
+        let what = format!("the translator of {} in {}", translator.prefix, site.netns.name());
+        let target = (translator.prefix.embed(server), node::ECHO_PORT).into();
+        let echo = probe::Udp { count: 1, linger: Duration::from_millis(50), ..probe::Udp::to(target) };
+        wait_for(plan, state, &what, || match translator.tayga {
+            Some(number) => has_carrier(&site.netns, &site.tayga(number).device),
+            None => site.netns.enter(|| probe::udp(&echo).is_ok_and(|report| report.received == 1)),
+        })?;
     }
     Ok(())
 }
 
 /// Waits for the control sockets alone: enough for the host to be plugged in.
-pub(crate) fn wait_for_routers(plan: &Plan) -> Result<()> {
+pub(crate) fn wait_for_routers(plan: &Plan, state: &State) -> Result<()> {
     for site in &plan.sites {
         let control = site.control_socket(&plan.run_dir());
-        wait_for(plan, &format!("the router in {}", site.netns.name()), || Ok(control.exists()))?;
+        wait_for(plan, state, &format!("the router in {}", site.netns.name()), || Ok(control.exists()))?;
     }
     Ok(())
 }
@@ -126,7 +140,7 @@ fn start_tayga(
         addresses.v4, addresses.v6, addresses.pool
     );
     let file = write_file(plan, &format!("r{}-{device}.conf", site.number), &text)?;
-    let mut command = site.netns.command(program("tayga"));
+    let mut command = site.netns.command(path_of("tayga"));
     command.arg("--nodetach").arg("--config").arg(file);
     start(plan, command, &format!("tayga r{} {prefix}", site.number), state, started)
 }
@@ -164,7 +178,7 @@ fn start_servers(
 
 /// One server per address: iperf3's UDP answers otherwise leave from another one.
 fn start_iperf(plan: &Plan, netns: &Netns, at: IpAddr, state: &mut State, started: &mut Started) -> Result<()> {
-    let mut command = netns.command(program("iperf3"));
+    let mut command = netns.command(path_of("iperf3"));
     command.args(["--server", "--bind", &at.to_string()]);
     start(plan, command, &format!("iperf3 {at}"), state, started)
 }
@@ -186,7 +200,7 @@ fn start_dns(plan: &Plan, site: &Site, prefix: Option<Pref64>, state: &mut State
     let zone = write_file(plan, "root.zone", &zone(&state.config))?;
     let text = unbound_config(&plan.run_dir(), &zone, site.dns(), prefix);
     let file = write_file(plan, &format!("r{}-unbound.conf", site.number), &text)?;
-    let mut command = site.netns.command(program("unbound"));
+    let mut command = site.netns.command(path_of("unbound"));
     command.arg("-d").arg("-c").arg(file);
     start(plan, command, &dns_label(site), state, started)
 }
@@ -204,7 +218,7 @@ pub(crate) fn replace_dns(
     state.children = others;
     process::stop(&old)?;
     start_dns(plan, site, prefix, state, started)?;
-    wait_for_dns(plan, site)
+    wait_for_dns(plan, site, state)
 }
 
 /// A root zone of our own: names that are not in it do not exist, at once.
@@ -248,10 +262,6 @@ fn node_command(config: &LabConfig, netns: &Netns, role: &str) -> Command {
     command
 }
 
-fn program(name: &str) -> PathBuf {
-    tools::find(name).unwrap_or_else(|| PathBuf::from(name))
-}
-
 fn write_file(plan: &Plan, name: &str, text: &str) -> Result<PathBuf> {
     let path = plan.run_dir().join(name);
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
@@ -270,10 +280,14 @@ fn log_file(plan: &Plan, what: &str) -> PathBuf {
     plan.run_dir().join(format!("{name}.log"))
 }
 
-fn wait_for(plan: &Plan, what: &str, mut ready: impl FnMut() -> Result<bool>) -> Result<()> {
+fn wait_for(plan: &Plan, state: &State, what: &str, mut ready: impl FnMut() -> Result<bool>) -> Result<()> {
     let mut failure = None;
     let done = process::wait_until(READY, || match ready() {
-        Ok(done) => done,
+        Ok(true) => true,
+        Ok(false) => {
+            failure = state.children.iter().find(|child| !child.is_alive()).map(|child| ended(plan, child));
+            failure.is_some()
+        }
         Err(error) => {
             failure = Some(error);
             true
@@ -289,10 +303,18 @@ fn wait_for(plan: &Plan, what: &str, mut ready: impl FnMut() -> Result<bool>) ->
     }
 }
 
-fn wait_for_dns(plan: &Plan, site: &Site) -> Result<()> {
+/// A daemon that should still run; its last words say why it does not.
+fn ended(plan: &Plan, child: &ProcessRecord) -> Error {
+    let file = log_file(plan, &child.what);
+    let log = fs::read_to_string(&file).unwrap_or_default();
+    let last = log.trim_end().lines().next_back().unwrap_or("its log is empty");
+    Error::Other(anyhow!("{} has ended: {last}", child.what))
+}
+
+fn wait_for_dns(plan: &Plan, site: &Site, state: &State) -> Result<()> {
     let server = (site.dns(), DNS_PORT).into();
     let ask = || probe::aaaa(server, "v6only.example", Duration::from_millis(100));
-    wait_for(plan, &format!("the DNS server of {}", site.netns.name()), || {
+    wait_for(plan, state, &format!("the DNS server of {}", site.netns.name()), || {
         site.netns.enter(|| ask().is_ok_and(|answer| !answer.addresses.is_empty()))
     })
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -13,8 +12,8 @@ use crate::control::{self, Request};
 use crate::error::{Error, Result};
 use crate::netns::{Netns, ip_batch, output, with_input};
 use crate::plan::{self, CORE, GATEWAY, LAN, Plan, Port, Site, mac_text, server_v6};
-use crate::process;
 use crate::state::{State, Translator};
+use crate::{process, tools};
 
 const ETC_NETNS: &str = "/etc/netns";
 /// DAD takes a second; the rest is for a busy machine.
@@ -269,7 +268,7 @@ pub(crate) fn native4(plan: &Plan, site: &Site, port: &Port, on: bool) -> Result
 
 /// Loads a ruleset.
 fn nft(netns: &Netns, rules: &str) -> Result<()> {
-    with_input(netns.command("nft").args(["-f", "-"]), rules).map(drop)
+    with_input(netns.command(tools::path_of("nft")).args(["-f", "-"]), rules).map(drop)
 }
 
 fn source_guard(site: &Site) -> String {
@@ -313,7 +312,7 @@ pub(crate) fn remove(name: &str) -> Result<()> {
     guests.retain(|guest| !own.iter().any(|child| child.pid == guest.pid));
     let stopped = process::stop(&guests).and_then(|()| process::stop(&own));
     for netns in &namespaces {
-        output(Command::new("ip").args(["netns", "delete", netns.name()]))?;
+        output(tools::ip().args(["netns", "delete", netns.name()]))?;
         remove_directory(&etc_directory(netns))?;
     }
     // Of ours alone, and only if nobody else's is in it.

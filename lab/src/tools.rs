@@ -1,6 +1,7 @@
 //! The programs that the lab runs, and which package has them.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::config::{LabConfig, Nat64};
 use crate::error::{Error, Result};
@@ -44,6 +45,16 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = std::env::split_paths(&path).chain(DIRECTORIES.map(PathBuf::from));
     directories.map(|directory| directory.join(program)).find(|file| file.is_file())
+}
+
+/// `program` with its directory, if it has one: the caller's `PATH` may be bare.
+pub(crate) fn path_of(program: &str) -> PathBuf {
+    find(program).unwrap_or_else(|| PathBuf::from(program))
+}
+
+/// A call of `ip`.
+pub(crate) fn ip() -> Command {
+    Command::new(path_of("ip"))
 }
 
 /// What `config` needs.
