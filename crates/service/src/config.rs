@@ -105,6 +105,7 @@ fn parse(path: &Path, text: &str) -> (Settings, Vec<Problem>) {
             problems.push(problem(offset, format!("{name}: {why}; using the default")));
         }
     }
+    problems.sort_by_key(|problem| problem.line);
     (settings, problems)
 }
 

@@ -1,6 +1,6 @@
 //! What Everclat needs of an operating system.
 //!
-//! The control half ([`Host`]) is asynchronous and slow; the packet half ([`PlaneIo`], [`TunDevice`], [`UplinkPort`])
+//! The control half ([`Observe`], [`Host`]) is asynchronous and slow; the packet half ([`PlaneIo`], [`TunDevice`], [`UplinkPort`])
 //! is called from one OS thread per direction and neither allocates nor locks.
 
 #![forbid(unsafe_code)]
@@ -62,8 +62,8 @@ pub struct TunId {
     pub name: String,
 }
 
-/// The host, as far as it is slow: what the network looks like, what should change, what changed.
-pub trait Host: Send + 'static {
+/// The host, as far as it is slow and only looked at: what the network looks like, what changed.
+pub trait Observe: Send + 'static {
     /// Starts to listen. Call it before the first snapshot, so that nothing falls between the two.
     ///
     /// # Errors
@@ -79,7 +79,10 @@ pub trait Host: Send + 'static {
         lookups: &[Ipv6Addr],
         own: Option<&TunId>,
     ) -> impl Future<Output = Result<NetworkSnapshot, HostError>> + Send;
+}
 
+/// The host with what should change about it.
+pub trait Host: Observe {
     /// Brings the host into the state of `intent`, adds before deletes, and reads back what is in place.
     fn apply(&mut self, intent: &HostIntent, own: Option<&TunId>) -> impl Future<Output = Applied> + Send;
 

@@ -8,7 +8,7 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags};
 use netlink_packet_route::neighbour::NeighbourFlags;
 use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteMetric, RouteScope, RouteType};
-use platform_api::{Host, HostError, HostEvent, TunId};
+use platform_api::{Host, HostError, HostEvent, Observe, TunId};
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::sync::mpsc;
@@ -148,7 +148,7 @@ impl LinuxHost {
     }
 }
 
-impl Host for LinuxHost {
+impl Observe for LinuxHost {
     fn subscribe(&mut self) -> Result<mpsc::Receiver<HostEvent>, HostError> {
         listen::listen()
     }
@@ -193,7 +193,9 @@ impl Host for LinuxHost {
         snapshot.neighbours.sort_unstable_by_key(|neighbour| (neighbour.link, neighbour.address));
         Ok(snapshot)
     }
+}
 
+impl Host for LinuxHost {
     async fn apply(&mut self, intent: &HostIntent, own: Option<&TunId>) -> Applied {
         let mut applied = Applied { generation: intent.generation, ..Applied::default() };
         let own = own.map(|tun| tun.index);

@@ -92,7 +92,7 @@ impl Message {
         let valid = header.get(7) == Some(&HOP_LIMIT)
             && code == 0
             && !target.is_multicast()
-            && xlat::icmpv6_checksum(source, destination, icmp) == 0;
+            && xlat::icmpv6_checksum(source, destination, icmp).to_be_bytes() == array(icmp, 2)?;
         if !valid {
             return Err(NdError::Invalid);
         }
