@@ -1,5 +1,6 @@
 use std::net::Ipv6Addr;
 
+use crate::OptionError;
 use model::{Applied, Generation, HostIntent, NetworkSnapshot, PlaneConfig, PlaneEvent, Settings};
 
 /// What the machine hears.
@@ -54,6 +55,13 @@ pub enum Action {
     StopPlane,
     /// Bring the host into this state and report what is in place.
     Apply(HostIntent),
+    /// Note in the log that an option of a router advertisement had to be ignored.
+    Ignored {
+        /// Interface it was heard on.
+        link: u32,
+        /// Why.
+        error: OptionError,
+    },
     /// The status document changed in more than counters and ages.
     StatusChanged,
 }

@@ -189,7 +189,10 @@ impl Engine {
                 }
             }
             Ok(RouterOption::Other(_)) => {}
-            Err(_) => self.malformed_options = self.malformed_options.saturating_add(1),
+            Err(error) => {
+                self.malformed_options = self.malformed_options.saturating_add(1);
+                self.push(Action::Ignored { link, error });
+            }
         }
         if targets != self.lookup_targets() {
             self.push(Action::Refresh);

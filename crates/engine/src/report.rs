@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use model::{
-    Bytes, Cause, ClatStatus, CounterSnapshot, Evidence, EvidenceKind, InterfaceStatus, LinkKind, Owner, PlaneKind,
-    Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, State, Status, Timestamp, UplinkStatus,
+    Bytes, Cause, ClatStatus, CounterSnapshot, Evidence, EvidenceKind, Ignored, InterfaceStatus, LinkKind, Owner,
+    PlaneKind, Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, State, Status, Timestamp, UplinkStatus,
 };
 
 use crate::Engine;
@@ -70,6 +70,7 @@ impl Engine {
                 last_reason: self.last_rearm.map(|(_, reason)| reason.into()),
             },
             evidence: self.evidence(counters, now),
+            ignored: Ignored { router_options: self.malformed_options() },
             causes,
             interfaces: self.interfaces(),
         }

@@ -24,8 +24,8 @@ pub use network::{
 pub use plane::{CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, UplinkConfig};
 pub use settings::{Dad, InvalidSetting, Origin, Setting, Settings};
 pub use status::{
-    Bytes, Cause, ClatStatus, Evidence, EvidenceKind, InterfaceStatus, Pref64Source, Pref64Status, Product, Rearms,
-    STATUS_SCHEMA, ServiceInfo, State, Status, UplinkStatus,
+    Bytes, Cause, ClatStatus, Evidence, EvidenceKind, Ignored, InterfaceStatus, Pref64Source, Pref64Status, Product,
+    Rearms, STATUS_SCHEMA, ServiceInfo, State, Status, UplinkStatus,
 };
 pub use time::Timestamp;
 pub use xlat::{DropReason, Pref64, Pref64Error};

@@ -108,6 +108,8 @@ pub struct Status {
     pub rearms: Rearms,
     /// What "works" rests on.
     pub evidence: Evidence,
+    /// What was heard and had to be ignored.
+    pub ignored: Ignored,
     /// Why the state is not a good one, root cause first.
     pub causes: Vec<Cause>,
     /// The interfaces that could be an uplink.
@@ -203,6 +205,13 @@ pub struct Evidence {
     pub kind: EvidenceKind,
     /// Its age in seconds; null when there is none.
     pub age_s: Option<f64>,
+}
+
+/// What was heard and had to be ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ignored {
+    /// Options of router advertisements that break their RFC.
+    pub router_options: u64,
 }
 
 /// One cause of a state.

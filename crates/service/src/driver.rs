@@ -171,6 +171,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                     info!("no longer translating");
                 }
                 Action::Apply(intent) => self.apply(&intent).await,
+                Action::Ignored { link, error } => warn!(link, %error, "ignored an option of a router advertisement"),
                 Action::StatusChanged => self.changes.send_modify(|version| *version = version.wrapping_add(1)),
             }
         }
