@@ -321,6 +321,8 @@ fn send_router_solicitation(link: u32, mac: Option<MacAddress>) -> io::Result<()
     let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
     socket.set_multicast_hops_v6(255)?;
     socket.set_multicast_if_v6(link)?;
+    // A host that forwards is itself one of all routers; hearing itself it would list itself as a neighbour.
+    socket.set_multicast_loop_v6(false)?;
     // Nothing is read from it, so nothing may pile up in it.
     socket.set_recv_buffer_size(0)?;
     let mut message = vec![133, 0, 0, 0, 0, 0, 0, 0];
