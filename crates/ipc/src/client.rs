@@ -56,13 +56,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn connect(path: &Path, program: &str) -> Result<Self, ClientError> {
         let stream = timeout(ANSWER, Stream::connect(name(path)?)).await.map_err(|_| ClientError::Silent)?;
-        let stream = stream.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                ClientError::NotRunning { path: path.to_owned() }
-            }
-            io::ErrorKind::PermissionDenied => ClientError::Denied { path: path.to_owned() },
-            _ => ClientError::Broken(error),
-        })?;
+        let stream = stream.map_err(|error| connect_error(path, error))?;
         let mut connection = Connection::new(stream, MAX_REPLY);
         connection.send(&Hello { protocol: PROTOCOL, program: program.to_owned() }).await?;
         match answer(&mut connection).await? {
@@ -110,6 +104,17 @@ impl Client {
     /// See [`ClientError`]; the service's end is [`ClientError::Broken`].
     pub async fn next(&mut self) -> Result<Status, ClientError> {
         status(self.connection.receive().await?.ok_or_else(ended)?)
+    }
+}
+
+fn connect_error(path: &Path, error: io::Error) -> ClientError {
+    let path = path.to_owned();
+    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) {
+        ClientError::NotRunning { path }
+    } else if error.kind() == io::ErrorKind::PermissionDenied {
+        ClientError::Denied { path }
+    } else {
+        ClientError::Broken(error)
     }
 }
 

@@ -5,12 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use model::{Dad, InvalidSetting, Origin, Pref64, Settings};
-use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Something in the file that could not be taken as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     path: PathBuf,
     line: Option<usize>,
     text: String,
@@ -26,7 +25,7 @@ impl fmt::Display for Problem {
 }
 
 /// Reads the file. A file that is absent is no problem: everything has a default.
-pub(crate) fn load(path: &Path) -> (Settings, Vec<Problem>) {
+pub fn load(path: &Path) -> (Settings, Vec<Problem>) {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(path, &text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Settings::default(), Vec::new()),
@@ -141,9 +140,6 @@ fn expected(what: &str, value: &DeValue<'_>) -> String {
 fn reason(error: &InvalidSetting) -> String {
     error.reason.clone()
 }
-
-// `Spanned` is what tells the line of each key.
-const _: fn(&Spanned<u8>) -> std::ops::Range<usize> = Spanned::span;
 
 #[cfg(test)]
 mod tests {

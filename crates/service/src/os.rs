@@ -2,8 +2,16 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use linux::is_private;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::*;
+pub use linux::run;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{DEFAULT_CONFIG, DEFAULT_STATE_DIR, create_private};
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("the service runs on Linux so far; see docs/platforms.md");
+mod other;
+#[cfg(not(target_os = "linux"))]
+pub use other::run;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use other::{DEFAULT_CONFIG, DEFAULT_STATE_DIR, create_private};

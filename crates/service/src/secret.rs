@@ -54,6 +54,7 @@ mod tests {
         assert_eq!(load_or_create(&state).unwrap(), second);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn is_nobody_elses_to_read() {
         let dir = tempfile::tempdir().unwrap();

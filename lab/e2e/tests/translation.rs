@@ -127,8 +127,9 @@ fn errors_come_back_as_icmpv4() -> Result<()> {
         Ok(socket.recv(&mut [0; 8]).map_or_else(|error| error.kind(), |_| std::io::ErrorKind::Other))
     })??;
     ensure!(refused == std::io::ErrorKind::ConnectionRefused, "{refused:?}");
-    // Too large for the path with DF: the app is told the size, by us.
-    let said = world.say(&["ping", "-n", "-c1", "-W2", "-M", "probe", "-s", "1460", "198.51.100.10"])?;
-    ensure!(said.contains("mtu") || said.contains("too long"), "{said}");
+    // Too large for the path behind the NAT64: Fragmentation Needed becomes Packet Too Big and back again.
+    world.lab.router("eth0")?.run(&["ip", "link", "set", "dev", "inet", "mtu", "1400"])?;
+    let said = world.say(&["ping", "-n", "-c1", "-W2", "-M", "do", "-s", "1440", "198.51.100.10"])?;
+    ensure!(said.contains("Frag needed") && said.contains("mtu = 1400"), "{said}");
     daemon.stop()
 }

@@ -169,8 +169,11 @@ impl Observe for LinuxHost {
         for message in self.routes().await? {
             snapshot.routes.extend(codec::route(&message).into_iter().filter(|route| Some(route.link) != own));
         }
-        let neighbours: Vec<_> =
-            collect("list neighbours", self.netlink.neighbours().get().set_address_family(AddressFamily::Inet6).execute()).await?;
+        let neighbours: Vec<_> = collect(
+            "list neighbours",
+            self.netlink.neighbours().get().set_address_family(AddressFamily::Inet6).execute(),
+        )
+        .await?;
         // Only routers can be a gateway; all others come and go without meaning anything to us.
         let gateways: Vec<Ipv6Addr> = snapshot
             .routes

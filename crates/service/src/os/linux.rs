@@ -3,29 +3,35 @@ use std::future::Future;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use ipc::Server;
 use platform_linux::{LinuxClock, LinuxHost, LinuxIo};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::{Options, serve};
+
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/everclat/config.toml";
 pub(crate) const DEFAULT_STATE_DIR: &str = "/var/lib/everclat";
 
-pub(crate) fn clock() -> LinuxClock {
-    LinuxClock::start()
-}
-
-pub(crate) fn host() -> Result<LinuxHost> {
-    Ok(LinuxHost::connect()?)
-}
-
-pub(crate) fn io() -> LinuxIo {
-    LinuxIo
+/// Runs the service until it is told to stop (SIGTERM, Ctrl-C).
+///
+/// # Errors
+/// When it cannot start, or when the kernel no longer tells what happens.
+pub fn run(options: &Options) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    runtime.block_on(async {
+        let server = bind(&options.socket).await?;
+        let clock = Arc::new(LinuxClock::start());
+        let result = serve(options, server, LinuxHost::connect()?, LinuxIo, clock, stop_signal()?).await;
+        unbind(&options.socket);
+        result
+    })
 }
 
 /// Listens at `path`, open to every local user; what each may do is decided by who connects.
-pub(crate) async fn bind(path: &Path) -> Result<Server> {
+async fn bind(path: &Path) -> Result<Server> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
     }
@@ -42,7 +48,7 @@ pub(crate) async fn bind(path: &Path) -> Result<Server> {
 }
 
 /// Leaves no empty directory of ours in /run.
-pub(crate) fn unbind(path: &Path) {
+fn unbind(path: &Path) {
     // A directory with something else in it is not ours and stays: that is not an error.
     if let Some(parent) = path.parent().filter(|parent| parent.ends_with("run/everclat")) {
         let _ = std::fs::remove_dir(parent);
@@ -50,7 +56,7 @@ pub(crate) fn unbind(path: &Path) {
 }
 
 /// Ends with the first SIGTERM or SIGINT.
-pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>> {
+fn stop_signal() -> Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     Ok(async move {

@@ -5,7 +5,6 @@ use std::net::Ipv6Addr;
 
 const NLMSG_HEADER: usize = 16;
 const NLMSG_ERROR: u16 = 2;
-const NLMSG_OVERRUN: u16 = 4;
 const RTM_NEWNEIGH: u16 = 28;
 const RTM_DELNEIGH: u16 = 29;
 const RTM_NEWNDUSEROPT: u16 = 68;
@@ -49,7 +48,8 @@ pub fn notices(mut datagram: &[u8]) -> Vec<Notice> {
             RTM_NEWNDUSEROPT => router_options(body, &mut found),
             RTM_NEWNEIGH | RTM_DELNEIGH => changed |= neighbour_matters(body),
             NLMSG_ERROR => {}
-            NLMSG_OVERRUN | _ => changed = true,
+            // NLMSG_OVERRUN among them: something was lost.
+            _ => changed = true,
         }
     }
     changed |= !datagram.is_empty();

@@ -19,6 +19,16 @@ use crate::ROUTE_PROTOCOL;
 /// IPv6 needs this much (RFC 8200 section 5); a link that says less has IPv6 off.
 const MIN_MTU6: u16 = 1280;
 
+/// Links without Ethernet framing and neighbour discovery: tunnels, PPP, mobile broadband.
+const POINT_TO_POINT: [LinkLayerType; 6] = [
+    LinkLayerType::None,
+    LinkLayerType::Ppp,
+    LinkLayerType::Tunnel,
+    LinkLayerType::Tunnel6,
+    LinkLayerType::Sit,
+    LinkLayerType::Rawip,
+];
+
 /// One interface, still without addresses. `None` when the message is not about an interface.
 #[must_use]
 pub fn link(message: &LinkMessage) -> Option<Link> {
@@ -44,29 +54,29 @@ pub fn link(message: &LinkMessage) -> Option<Link> {
                 matches!(info, LinkInfo::Kind(InfoKind::Bridge | InfoKind::Dummy | InfoKind::Ifb | InfoKind::Vrf))
             });
         } else if let LinkAttribute::AfSpecUnspec(families) = attribute {
-            for entry in families.iter().filter_map(|family| match family {
-                AfSpecUnspec::Inet6(entries) => Some(entries),
-                _ => None,
-            }) {
-                if let Some(AfSpecInet6::DevConf(conf)) = entry.iter().find(|e| matches!(e, AfSpecInet6::DevConf(_))) {
+            for family in families {
+                let AfSpecUnspec::Inet6(entries) = family else { continue };
+                if let Some(AfSpecInet6::DevConf(conf)) = entries.iter().find(|e| matches!(e, AfSpecInet6::DevConf(_)))
+                {
                     mtu6 = u32::try_from(conf.mtu6).ok();
                     forwards_ipv6 = conf.forwarding != 0 || conf.force_forwarding != 0;
                 }
             }
         }
     }
-    let kind = match header.link_layer_type {
-        LinkLayerType::Loopback => LinkKind::Loopback,
-        LinkLayerType::Ether if enslaved => LinkKind::Other,
-        LinkLayerType::Ether if framed_without_wire => LinkKind::Bridge,
-        LinkLayerType::Ether => LinkKind::Ethernet,
-        LinkLayerType::None
-        | LinkLayerType::Ppp
-        | LinkLayerType::Tunnel
-        | LinkLayerType::Tunnel6
-        | LinkLayerType::Sit
-        | LinkLayerType::Rawip => LinkKind::PointToPoint,
-        _ => LinkKind::Other,
+    let framed = header.link_layer_type == LinkLayerType::Ether;
+    let kind = if header.link_layer_type == LinkLayerType::Loopback {
+        LinkKind::Loopback
+    } else if framed && enslaved {
+        LinkKind::Other
+    } else if framed && framed_without_wire {
+        LinkKind::Bridge
+    } else if framed {
+        LinkKind::Ethernet
+    } else if POINT_TO_POINT.contains(&header.link_layer_type) {
+        LinkKind::PointToPoint
+    } else {
+        LinkKind::Other
     };
     Some(Link {
         index: header.index,
