@@ -1,1 +1,46 @@
-fn main() {}
+//! Every developer command: `cargo xtask demo`, `cargo xtask test`, `cargo xtask setup`.
+
+#![forbid(unsafe_code)]
+
+mod demo;
+mod install;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands of Everclat
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the main job: IPv4 on an IPv6-only network, in namespaces of this machine
+    Demo {
+        /// Leave network and service running to play with
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Run every check and test; ends with `N passed, M failed`
+    Test(test::Options),
+    /// Install what demo and test need
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Demo { keep } => demo::run(keep),
+        Command::Test(options) => test::run(&options),
+        Command::Setup => install::everything().map(|()| ExitCode::SUCCESS),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}

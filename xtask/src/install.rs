@@ -1,0 +1,95 @@
+//! Installs what is missing where it may; otherwise says exactly what to type.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::run::{describe, exists, succeed};
+
+/// A program that the lab and its tests run, and the packages that hold it.
+struct Tool {
+    program: &'static str,
+    debian: &'static str,
+    fedora: &'static str,
+}
+
+const TOOLS: [Tool; 9] = [
+    Tool { program: "cc", debian: "build-essential", fedora: "gcc" },
+    Tool { program: "ip", debian: "iproute2", fedora: "iproute" },
+    Tool { program: "nstat", debian: "iproute2", fedora: "iproute" },
+    Tool { program: "nft", debian: "nftables", fedora: "nftables" },
+    Tool { program: "ping", debian: "iputils-ping", fedora: "iputils" },
+    Tool { program: "curl", debian: "curl", fedora: "curl" },
+    Tool { program: "tayga", debian: "tayga", fedora: "tayga" },
+    Tool { program: "unbound", debian: "unbound", fedora: "unbound" },
+    Tool { program: "iperf3", debian: "iperf3", fedora: "iperf3" },
+];
+
+/// The systems beside Linux that every test run compiles and lints for.
+pub(crate) const TARGETS: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
+
+/// Programs and targets.
+pub(crate) fn everything() -> Result<()> {
+    tools()?;
+    targets()
+}
+
+/// The programs of [`TOOLS`].
+pub(crate) fn tools() -> Result<()> {
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !exists(tool.program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let commands = install_commands(&missing)?;
+    let typed: Vec<String> = commands.iter().map(describe).collect();
+    if !is_root() {
+        bail!("programs are missing; as root, type:\n  {}", typed.join(" && "));
+    }
+    for mut command in commands {
+        println!("installing: {}", describe(&command));
+        succeed(&mut command)?;
+    }
+    Ok(())
+}
+
+fn install_commands(missing: &[&Tool]) -> Result<Vec<Command>> {
+    let mut packages: Vec<&str>;
+    if exists("apt-get") {
+        packages = missing.iter().map(|tool| tool.debian).collect();
+        packages.dedup();
+        let mut update = Command::new("apt-get");
+        update.args(["update", "-qq"]);
+        let mut install = Command::new("apt-get");
+        // The packages' own services have no business on a developer's machine; only their programs are used.
+        install.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+        install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
+        return Ok(vec![update, install]);
+    }
+    if exists("dnf") {
+        packages = missing.iter().map(|tool| tool.fedora).collect();
+        packages.dedup();
+        let mut install = Command::new("dnf");
+        install.args(["install", "-y"]).args(packages);
+        return Ok(vec![install]);
+    }
+    let programs: Vec<&str> = missing.iter().map(|tool| tool.program).collect();
+    bail!("neither apt-get nor dnf is here; install these programs: {}", programs.join(", "))
+}
+
+/// The targets of [`TARGETS`].
+pub(crate) fn targets() -> Result<()> {
+    for target in TARGETS {
+        // Does nothing, quickly, when it is there.
+        let mut command = Command::new("rustup");
+        command.args(["--quiet", "target", "add", target]);
+        if let Err(error) = succeed(&mut command) {
+            bail!("{error:#}\nthe target {target} is missing; type:\n  {}", describe(&command));
+        }
+    }
+    Ok(())
+}
+
+/// Whether we may install, and build namespaces.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

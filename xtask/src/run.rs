@@ -1,0 +1,68 @@
+//! Runs programs.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+/// The top of the repository.
+pub(crate) fn top() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A cargo command in the repository, with the cargo that runs us.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(top()).args(arguments);
+    command
+}
+
+/// A release binary of ours.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| top().join("target"), PathBuf::from);
+    target.join("release").join(name)
+}
+
+/// Builds the service and the command-line tool for release.
+pub(crate) fn build() -> Result<()> {
+    succeed(&mut cargo(&["build", "--release", "--locked", "-p", "everclat-service", "-p", "everclat-cli"]))
+}
+
+/// Runs to the end; anything but success is an error.
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("run {}", describe(command)))?;
+    ensure!(status.success(), "{} ended with {status}", describe(command));
+    Ok(())
+}
+
+/// Runs to the end, shows what it says as it says it, and gives it back with whether it succeeded.
+pub(crate) fn tee(command: &mut Command) -> Result<(String, bool)> {
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("run {}", describe(command)))?;
+    let mut said = String::new();
+    for line in BufReader::new(child.stdout.take().context("its output")?).lines() {
+        let line = line?;
+        println!("{line}");
+        said.push_str(&line);
+        said.push('\n');
+    }
+    Ok((said, child.wait()?.success()))
+}
+
+/// Whether a program can be found.
+pub(crate) fn exists(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Administrators' tools are not on everybody's path.
+    let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(more).any(|directory| directory.join(program).is_file())
+}
+
+/// The command as a person would type it.
+pub(crate) fn describe(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let own = binary("");
+    let own = own.to_string_lossy();
+    // Without the long way to our own binaries.
+    words.map(|word| OsStr::to_string_lossy(word).replace(&*own, "")).collect::<Vec<_>>().join(" ")
+}

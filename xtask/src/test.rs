@@ -1,0 +1,192 @@
+//! `cargo xtask test`.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use crate::install::{self, TARGETS};
+use crate::run::{build, cargo, exists, succeed, tee};
+
+/// How much to test.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Also the long repetitions whose figures stand in docs/measurements.md
+    #[arg(long)]
+    full: bool,
+
+    /// Only the steps whose name contains this
+    #[arg(long, value_name = "PART")]
+    only: Option<String>,
+}
+
+/// Packages that are Linux's own, or tools for developing on it.
+const LINUX_ONLY: [&str; 3] = ["everclat-platform-linux", "everclat-e2e", "xtask"];
+
+/// What came of a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+type Step = (&'static str, fn(&Options) -> Result<Tally>);
+
+const STEPS: [Step; 9] = [
+    ("tools", |_| install::tools().map(|()| once())),
+    ("format", |_| check(&mut cargo(&["fmt", "--all", "--check"]))),
+    ("lint", |_| check(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))),
+    ("lint for other systems", |_| lint_elsewhere()),
+    ("docs", |_| check(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))),
+    ("licences", licences),
+    ("unit", |_| {
+        tests(&mut cargo(&["test", "--workspace", "--exclude", "everclat-e2e", "--locked", "--no-fail-fast"]))
+    }),
+    ("build", |_| build().map(|()| once())),
+    ("end to end", end_to_end),
+];
+
+/// Runs the steps; a failed one does not keep the others from running.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let mut sum = Tally::default();
+    let mut broken = Vec::new();
+    for (name, step) in STEPS {
+        if options.only.as_ref().is_some_and(|part| !name.contains(part.as_str())) {
+            continue;
+        }
+        println!("\n== {name}");
+        let begin = Instant::now();
+        let tally = step(options).unwrap_or_else(|error| {
+            eprintln!("{error:#}");
+            Tally { failed: 1, ..Tally::default() }
+        });
+        if tally.failed > 0 {
+            broken.push(name);
+        }
+        println!("== {name}: {}, {:.0} s", describe(&tally), begin.elapsed().as_secs_f64());
+        sum = Tally {
+            passed: sum.passed + tally.passed,
+            failed: sum.failed + tally.failed,
+            skipped: sum.skipped + tally.skipped,
+        };
+    }
+    ensure!(sum != Tally::default(), "no step has such a name");
+    if !broken.is_empty() {
+        println!("\nfailed: {}", broken.join(", "));
+    }
+    println!("\n{}", describe(&sum));
+    Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn describe(tally: &Tally) -> String {
+    let mut text = format!("{} passed, {} failed", tally.passed, tally.failed);
+    if tally.skipped > 0 {
+        text.push_str(&format!(", {} skipped", tally.skipped));
+    }
+    text
+}
+
+fn once() -> Tally {
+    Tally { passed: 1, ..Tally::default() }
+}
+
+fn check(command: &mut Command) -> Result<Tally> {
+    succeed(command)?;
+    Ok(once())
+}
+
+/// Runs tests and adds up what their runners say.
+fn tests(command: &mut Command) -> Result<Tally> {
+    let (said, succeeded) = tee(command)?;
+    let mut tally = count(&said);
+    ensure!(tally.passed + tally.failed > 0, "no test ran");
+    if !succeeded && tally.failed == 0 {
+        // It did not compile, or a test ended the whole process.
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+/// Adds up lines such as `test result: ok. 5 passed; 0 failed; 1 ignored; ...`.
+fn count(said: &str) -> Tally {
+    let mut tally = Tally::default();
+    for line in said.lines().filter_map(|line| line.strip_prefix("test result: ")) {
+        for part in line.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            if let (Some(Ok(number)), Some(what)) = (words.next().map(str::parse::<u64>), words.next()) {
+                match what {
+                    "passed" => tally.passed += number,
+                    "failed" => tally.failed += number,
+                    "ignored" => tally.skipped += number,
+                    _ => {}
+                }
+            }
+        }
+    }
+    tally
+}
+
+/// Windows and macOS matter as much: everything that is not Linux's own has to compile and lint for them.
+fn lint_elsewhere() -> Result<Tally> {
+    install::targets()?;
+    let mut tally = Tally::default();
+    for target in TARGETS {
+        let mut command = cargo(&["clippy", "--workspace", "--locked", "--target", target]);
+        for package in LINUX_ONLY {
+            command.args(["--exclude", package]);
+        }
+        succeed(command.args(["--", "-D", "warnings"]))?;
+        tally.passed += 1;
+    }
+    Ok(tally)
+}
+
+/// Licences, sources and duplicate versions by deny.toml. Advisories need the network and are for `cargo deny check`.
+fn licences(options: &Options) -> Result<Tally> {
+    if !exists("cargo-deny") && !cargo_bin_has("cargo-deny") {
+        if !options.full {
+            println!("SKIPPED: cargo-deny is not installed; `cargo xtask test --full` installs it (a few minutes)");
+            return Ok(Tally { skipped: 1, ..Tally::default() });
+        }
+        succeed(&mut cargo(&["install", "--locked", "cargo-deny@0.20"]))?;
+    }
+    check(&mut cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]))
+}
+
+fn cargo_bin_has(program: &str) -> bool {
+    std::env::home_dir().is_some_and(|home| home.join(".cargo/bin").join(program).is_file())
+}
+
+/// The real binaries in namespaces.
+fn end_to_end(options: &Options) -> Result<Tally> {
+    if !install::is_root() {
+        println!("SKIPPED: network namespaces need root; type: sudo -E cargo xtask test --only 'end to end'");
+        return Ok(Tally { skipped: 1, ..Tally::default() });
+    }
+    let mut command = cargo(&["test", "-p", "everclat-e2e", "--locked", "--no-fail-fast", "--"]);
+    // One lab at a time: two cores shared by two labs would measure each other.
+    command.args(["--test-threads=1", "--show-output"]).env("RUST_BACKTRACE", "0");
+    if options.full {
+        command.env("EVERCLAT_FULL", "1");
+    }
+    if let Some(directory) = crate::run::binary("everclatd").parent() {
+        command.env("EVERCLAT_BIN_DIR", directory);
+    }
+    tests(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_several_runners_add_up() {
+        let said = "running 3 tests\ntest result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; finished in 0.1s\n\
+                    noise 7 failed\ntest result: FAILED. 1 passed; 2 failed; 4 ignored; 0 measured\n";
+        assert_eq!(count(said), Tally { passed: 4, failed: 2, skipped: 4 });
+        assert_eq!(describe(&count(said)), "4 passed, 2 failed, 4 skipped");
+        assert_eq!(count("error: could not compile"), Tally::default());
+    }
+}
