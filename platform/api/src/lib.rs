@@ -1,7 +1,7 @@
 //! What Everclat needs of an operating system.
 //!
-//! The control half ([`Observe`], [`Host`]) is asynchronous and slow; the packet half ([`PlaneIo`], [`TunDevice`], [`UplinkPort`])
-//! is called from one OS thread per direction and neither allocates nor locks.
+//! The control half ([`Observe`], [`Host`]) is asynchronous and slow; the packet half ([`PlaneIo`], [`TunDevice`],
+//! [`UplinkPort`]) is called from one OS thread per direction and neither allocates nor locks.
 
 #![forbid(unsafe_code)]
 
