@@ -73,12 +73,21 @@ pub enum LabCommand {
     Residue,
 }
 
-/// Which uplink.
+/// Which uplink: `cut wlan0` and `cut --uplink wlan0` are the same.
 #[derive(Debug, Args)]
 pub struct UplinkArg {
-    /// Interface name in the host.
-    #[arg(long, default_value = "eth0")]
-    pub uplink: String,
+    /// Interface name in the host [default: eth0].
+    #[arg(value_name = "UPLINK", conflicts_with = "flag")]
+    place: Option<String>,
+    /// The same as an option.
+    #[arg(id = "flag", long = "uplink", value_name = "UPLINK", hide = true)]
+    flag: Option<String>,
+}
+
+impl UplinkArg {
+    fn name(&self) -> &str {
+        self.place.as_deref().or(self.flag.as_deref()).unwrap_or("eth0")
+    }
 }
 
 /// How to build.
@@ -190,19 +199,19 @@ pub fn run(args: LabArgs) -> Result<ExitCode> {
         LabCommand::Down => Lab::remove_by_name(&name)?,
         LabCommand::Status => summary(&Lab::attach(&name)?)?,
         LabCommand::Exec { place, command } => return exec(&Lab::attach(&name)?, &place, &command),
-        LabCommand::Cut(uplink) => Lab::attach(&name)?.cut(&uplink.uplink)?,
-        LabCommand::Restore(uplink) => Lab::attach(&name)?.restore(&uplink.uplink)?,
-        LabCommand::Flush(uplink) => Lab::attach(&name)?.flush(&uplink.uplink)?,
+        LabCommand::Cut(uplink) => Lab::attach(&name)?.cut(uplink.name())?,
+        LabCommand::Restore(uplink) => Lab::attach(&name)?.restore(uplink.name())?,
+        LabCommand::Flush(uplink) => Lab::attach(&name)?.flush(uplink.name())?,
         LabCommand::Ra(ra) => ra.apply(&Lab::attach(&name)?)?,
         LabCommand::Native4 { state, uplink } => {
-            Lab::attach(&name)?.native4(&uplink.uplink, state == Switch::On)?;
+            Lab::attach(&name)?.native4(uplink.name(), state == Switch::On)?;
         }
         LabCommand::Fault { fault, state, uplink } => {
             let fault = match fault {
                 FaultName::Nat64Dead => Fault::Nat64Dead,
                 FaultName::RouterMute => Fault::RouterMute,
             };
-            Lab::attach(&name)?.set_fault(&uplink.uplink, fault, state == Switch::On)?;
+            Lab::attach(&name)?.set_fault(uplink.name(), fault, state == Switch::On)?;
         }
         LabCommand::Residue => print!("{}", residue::capture(Lab::attach(&name)?.host())?),
     }
@@ -249,7 +258,7 @@ impl UpArgs {
 
 impl RaArgs {
     fn apply(self, lab: &Lab) -> Result<()> {
-        let uplink = &self.uplink.uplink;
+        let uplink = self.uplink.name();
         if !self.announce_only {
             for prefix in &self.pref64 {
                 lab.add_nat64(uplink, *prefix)?;

@@ -41,8 +41,8 @@ struct Demo {
 
 impl Demo {
     fn show(&mut self) -> Result<()> {
-        say("An IPv6-only network in namespaces of this machine: a host, routers that announce a NAT64 prefix");
-        say("(RFC 8781), TAYGA as NAT64, unbound as DNS64, and a server that has nothing but IPv4");
+        say("An IPv6-only network in namespaces of this machine: a host, routers that announce a NAT64 prefix \
+             (RFC 8781),\nTAYGA as NAT64, unbound as DNS64, and a server that has nothing but IPv4:");
         // Replaces what an interrupted or a kept demo has left, its service included.
         must(&mut lab(&["up", "--replace"]))?;
 

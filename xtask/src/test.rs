@@ -150,7 +150,7 @@ fn licences(options: &Options) -> Result<Tally> {
             println!("SKIPPED: cargo-deny is not installed; `cargo xtask test --full` installs it (a few minutes)");
             return Ok(Tally { skipped: 1, ..Tally::default() });
         }
-        succeed(&mut cargo(&["install", "--locked", "cargo-deny@0.20"]))?;
+        succeed(&mut cargo(&["install", "--locked", "cargo-deny", "--version", "^0.20"]))?;
     }
     check(&mut cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]))
 }

@@ -66,7 +66,8 @@ pub(crate) fn text(status: &Status, verbose: bool) -> String {
     }
     if let (count @ 1.., Some(ms)) = (status.rearms.count, status.rearms.last_ms) {
         let reason = status.rearms.last_reason.as_deref().unwrap_or("unknown");
-        line("Re-armed", format!("{count} times, last in {ms} ms ({reason})"));
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times, last") };
+        line("Re-armed", format!("{times} in {ms} ms ({reason})"));
     }
     line("Since", status.since.clone());
     if verbose {
@@ -167,7 +168,7 @@ mod tests {
              \x20 NAT64       64:ff9b::/96 from router advertisement on eth0, 29m 50s left\n\
              \x20 Translation everclat0 192.0.0.2 as 2001:db8:1::a, MTU 1472 (translator)\n\
              \x20 Traffic     5 packets out, 4 in; last reply 0.4 s ago\n\
-             \x20 Re-armed    1 times, last in 41 ms (uplink-lost)\n\
+             \x20 Re-armed    once in 41 ms (uplink-lost)\n\
              \x20 Since       2026-11-21T04:00:00Z\n"
         );
     }

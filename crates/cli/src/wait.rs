@@ -10,7 +10,7 @@ use crate::status::json;
 use crate::version::PROGRAM;
 
 /// At boot the service may start after whoever waits for it.
-const CONNECT_AGAIN: Duration = Duration::from_millis(100);
+const CONNECT_AGAIN: Duration = Duration::from_millis(20);
 /// After so long a person at a terminal wants to know what it is about.
 const SAY_SOMETHING: Duration = Duration::from_secs(1);
 
