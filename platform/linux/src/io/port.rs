@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::MacAddress;
 use platform_api::{PortConfig, Ready, UplinkPort};
 use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockFilter, Socket, Type};
 use xlat::{PacketBuf, VnetHeader};
 
 use super::{EventWaker, filter};
@@ -38,7 +38,8 @@ pub struct PacketPort {
 impl PacketPort {
     pub(super) fn open(config: &PortConfig) -> io::Result<Self> {
         let receive = Socket::new(Domain::PACKET, Type::RAW, None)?;
-        receive.attach_filter(&filter::program(config.mac, config.v6))?;
+        let program: Vec<SockFilter> = filter::program(config.mac, config.v6).into_iter().map(Into::into).collect();
+        receive.attach_filter(&program)?;
         sys::enable_vnet_header(receive.as_fd())?;
         set_socket_recv_buffer_size_force(&receive, RECEIVE_BUFFER)?;
         receive.set_nonblocking(true)?;
