@@ -44,6 +44,10 @@ pub(crate) struct Known<'a> {
     pub(crate) settings: &'a Settings,
     /// Whether the network is so new that what is missing may still come.
     pub(crate) settling: bool,
+    /// Whether something is armed; then a better uplink is worth no interruption until it is ready.
+    pub(crate) armed: bool,
+    /// Uplinks whose routers have been asked a moment ago.
+    pub(crate) awaited: &'a [u32],
 }
 
 /// One prefix with its place in the order of use.
@@ -83,11 +87,13 @@ pub(crate) fn uplinks(snapshot: &NetworkSnapshot) -> Vec<(&Link, Ipv6Addr)> {
             LinkKind::Ethernet | LinkKind::Bridge => link.mac.is_some(),
             LinkKind::Loopback | LinkKind::PointToPoint | LinkKind::Other => false,
         };
-        if framed && link.is_usable() && found.iter().all(|(_, known, _)| known.index != link.index) {
+        if framed && link.is_usable() {
             found.push((route.metric, link, gateway));
         }
     }
     found.sort_by_key(|(metric, link, _)| (*metric, link.index));
+    let mut seen = std::collections::BTreeSet::new();
+    found.retain(|(_, link, _)| seen.insert(link.index));
     found.into_iter().map(|(_, link, gateway)| (link, gateway)).collect()
 }
 
@@ -107,10 +113,10 @@ pub(crate) fn decide(known: &Known<'_>) -> Decision {
     if let Some(native) = native_ipv4(snapshot, known.settings.ipv4_route_metric.value) {
         return native;
     }
-    if !snapshot.links.values().any(|link| link.kind == LinkKind::Ethernet && link.is_usable()) {
+    let uplinks = uplinks(snapshot);
+    if uplinks.is_empty() && !snapshot.links.values().any(|link| link.kind == LinkKind::Ethernet && link.is_usable()) {
         return stand(State::NoNetwork, Code::NoLink, "no interface has a link");
     }
-    let uplinks = uplinks(snapshot);
     let missing = |code: Code, detail: &str| {
         let state = if known.settling { State::Checking } else { State::Down };
         stand(state, code, detail)
@@ -120,7 +126,12 @@ pub(crate) fn decide(known: &Known<'_>) -> Decision {
     }
     let mut refusal = None;
     for (link, gateway) in &uplinks {
-        for candidate in candidates(link.index, known.discovery, known.settings) {
+        let candidates = candidates(link.index, known.discovery, known.settings);
+        if candidates.is_empty() && !known.armed && known.awaited.contains(&link.index) {
+            let detail = format!("waiting for the routers on {}", link.name);
+            return stand(State::Checking, Code::NoPref64, &detail);
+        }
+        for candidate in candidates {
             match path(snapshot, link, *gateway, candidate.prefix) {
                 Ok(path) => return Decision::Arm(path),
                 Err(reason) => {

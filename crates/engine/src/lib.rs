@@ -18,14 +18,17 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod backoff;
 mod decide;
 mod discovery;
 mod event;
 mod machine;
 pub mod nd;
 mod option;
+mod rearm;
 mod report;
 mod solicit;
+mod verdict;
 
 pub use event::{Action, Event};
 pub use machine::Engine;

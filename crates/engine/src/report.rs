@@ -65,9 +65,9 @@ impl Engine {
             pref64: self.pref64_status(now),
             clat: self.clat_status(counters),
             rearms: Rearms {
-                count: self.rearms,
-                last_ms: self.last_rearm.map(|(took, _)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
-                last_reason: self.last_rearm.map(|(_, reason)| reason.into()),
+                count: self.rearming.count,
+                last_ms: self.rearming.last.map(|(took, _)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+                last_reason: self.rearming.last.map(|(_, reason)| reason.into()),
             },
             evidence: self.evidence(counters, now),
             ignored: Ignored { router_options: self.malformed_options() },

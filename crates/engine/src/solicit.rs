@@ -13,6 +13,10 @@ const PAUSES: [Duration; 4] = [Duration::ZERO, Duration::from_secs(1), Duration:
 /// host's own address (1 s), the router's random delay (0.5 s) and one lost solicitation.
 pub(crate) const SETTLING: Duration = Duration::from_secs(4);
 
+/// How long a router may take to answer: MAX_RA_DELAY_TIME of RFC 4861 section 10 is half a second, then there is the way
+/// there and back.
+const ANSWER: Duration = Duration::from_millis(600);
+
 #[derive(Clone, Copy, Debug)]
 struct PerLink {
     since: Timestamp,
@@ -62,10 +66,17 @@ impl Solicitor {
         self.links.values().any(|per_link| now.since(per_link.since) < SETTLING)
     }
 
+    /// The interfaces whose routers were asked so recently that the first answer may still be under way.
+    pub(crate) fn awaited(&self, now: Timestamp) -> Vec<u32> {
+        let fresh = |per_link: &PerLink| now.since(per_link.since) < ANSWER;
+        self.links.iter().filter(|(_, per_link)| fresh(per_link)).map(|(link, _)| *link).collect()
+    }
+
     /// When something is due.
     pub(crate) fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        let settled = self.links.values().map(|per_link| per_link.since + SETTLING).filter(|end| *end > now);
-        self.links.values().filter_map(|per_link| per_link.next).chain(settled).min()
+        let moments = |per_link: &PerLink| [per_link.since + ANSWER, per_link.since + SETTLING];
+        let ends = self.links.values().flat_map(moments).filter(|end| *end > now);
+        self.links.values().filter_map(|per_link| per_link.next).chain(ends).min()
     }
 }
 

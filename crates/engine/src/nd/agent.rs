@@ -79,10 +79,12 @@ impl Agent {
         agent
     }
 
-    /// An address that was claimed before, on the same link, and has been answered for since.
+    /// An address that was claimed before, on the same link, and has been answered for since. Says so once more:
+    /// whoever listens may have asked for another generation before the first time.
     #[must_use]
     pub fn resume(config: AgentConfig, now: Timestamp) -> Self {
-        Self { phase: Phase::Ours { left: 1, next: now }, frames: VecDeque::new(), events: VecDeque::new(), config }
+        let events = VecDeque::from([AgentEvent::Claimed(config.address)]);
+        Self { phase: Phase::Ours { left: 1, next: now }, frames: VecDeque::new(), events, config }
     }
 
     /// Whether no objection was heard in time.
@@ -277,6 +279,7 @@ mod tests {
     #[test]
     fn a_claimed_address_is_defended_to_everyone() {
         let mut agent = Agent::resume(config(Dad::Optimistic), ms(0));
+        assert_eq!(agent.poll_event(), Some(AgentEvent::Claimed(address("2001:db8:1::a"))), "for those who missed it");
         agent.handle(&asks("::"));
         assert!(overrides(&sent(&mut agent)[0]));
         assert_eq!(agent.poll_event(), None);
@@ -299,6 +302,7 @@ mod tests {
             target_mac: Some(MacAddress([2, 0, 0, 0, 0, 7])),
             overrides: true,
         };
+        agent.poll_event();
         agent.handle(&answer);
         assert_eq!(agent.poll_event(), Some(AgentEvent::GatewayMac(MacAddress([2, 0, 0, 0, 0, 7]))));
     }

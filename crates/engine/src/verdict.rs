@@ -1,0 +1,58 @@
+//! What the machine says about itself: state, code, and prefixes in order.
+
+use model::{Code, State};
+
+use crate::Engine;
+use crate::decide::{Candidate, Decision, candidates, uplinks};
+use crate::machine::MAX_DUPLICATES;
+
+impl Engine {
+    pub(crate) fn assess(&self) -> (State, Code, String) {
+        let path = match &self.decision {
+            Decision::Stand { state, code, detail } => return (*state, *code, detail.clone()),
+            Decision::Arm(path) => path,
+        };
+        if self.claim.is_some_and(|claim| claim.prefix == path.prefix && claim.duplicates >= MAX_DUPLICATES) {
+            let detail = format!("{MAX_DUPLICATES} addresses in a row are in use on {}", path.name);
+            return (State::Down, Code::AddressConflict, detail);
+        }
+        match (self.plane_in_use(), &self.failure) {
+            (Some(plane), _) if plane.replied => (State::Working, Code::Working, String::new()),
+            (Some(_), _) => (State::Working, Code::Ready, String::new()),
+            (None, Some(failure)) => (State::Down, Code::TunFailed, failure.error.clone()),
+            (None, None) if self.is_resolving() => {
+                let detail = format!("the router {} on {} does not answer", path.gateway, path.name);
+                (State::Checking, Code::Unstable, detail)
+            }
+            (None, None) => (State::Checking, Code::Ready, "arming".into()),
+        }
+    }
+
+    /// The prefixes in order of use: the one that translates first, then the others of its uplink, then the rest.
+    pub(crate) fn ordered_prefixes(&self) -> Vec<Candidate> {
+        let Some(snapshot) = &self.snapshot else { return Vec::new() };
+        let mut links: Vec<u32> = match &self.decision {
+            Decision::Arm(path) => vec![path.link],
+            Decision::Stand { .. } => Vec::new(),
+        };
+        links.extend(uplinks(snapshot).into_iter().map(|(link, _)| link.index));
+        links.extend(self.discovery.links());
+        let mut ordered: Vec<Candidate> = Vec::new();
+        for link in links {
+            for candidate in candidates(link, &self.discovery, &self.settings) {
+                if !ordered.iter().any(|known| known.prefix == candidate.prefix && known.link == candidate.link) {
+                    ordered.push(candidate);
+                }
+            }
+        }
+        if let Decision::Arm(path) = &self.decision {
+            let in_use = ordered.iter().position(|candidate| {
+                candidate.prefix == path.pref64 && candidate.link.is_none_or(|link| link == path.link)
+            });
+            if let Some(index) = in_use {
+                ordered[..=index].rotate_right(1);
+            }
+        }
+        ordered
+    }
+}

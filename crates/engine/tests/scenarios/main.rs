@@ -1,0 +1,20 @@
+//! What the machine does, in the order of a service's life: each test is a list of events, moments and expected
+//! actions. Time is virtual; [`world::World`] stands for plane and host.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+extern crate everclat_engine as engine;
+
+mod claim;
+mod discovery;
+mod failure;
+mod lifecycle;
+mod mtu;
+mod network;
+mod properties;
+mod rearm;
+mod settings;
+mod standby;
+mod start;
+mod uplinks;
+mod world;

@@ -1,0 +1,117 @@
+//! Standing back for somebody else's IPv4, and coming back.
+
+use model::LinkKind;
+
+use crate::network::{ETH, Network, VPN, WLAN};
+use crate::world::World;
+
+#[test]
+fn native_ipv4_takes_over_at_once() {
+    let mut world = World::armed();
+    world.network.add_route("0.0.0.0/0", Some("192.168.1.1"), ETH, 100);
+    world.look();
+    assert_eq!(world.took(), ["apply none", "stop"], "the route goes first: no packet may meet a closed tunnel");
+    assert_eq!(world.verdict(), "standby_native CL-001");
+    assert!(world.status().is_working() && world.status().causes.is_empty());
+
+    world.until(60_000);
+    world.network.remove_route("0.0.0.0/0");
+    world.look();
+    assert_eq!(world.took(), ["plane eth0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480"]);
+    assert_eq!(world.verdict(), "working CL-004");
+}
+
+#[test]
+fn native_ipv4_counts_whether_reachable_or_not_and_at_any_metric() {
+    for (link, metric) in [(ETH, 0), (ETH, 4_000_000), (WLAN, 600)] {
+        let mut network = Network::two_uplinks();
+        network.link(WLAN).carrier = false;
+        network.add_route("0.0.0.0/0", Some("192.168.1.1"), link, metric);
+        let mut world = World::started(network);
+        world.pref64(ETH, "64:ff9b::/96", 1800);
+        assert_eq!(world.verdict(), "standby_native CL-001", "link {link} metric {metric}");
+        assert!(world.running.is_none());
+    }
+}
+
+#[test]
+fn an_ipv4_default_over_an_ipv6_next_hop_counts() {
+    let mut world = World::armed();
+    world.network.add_route("0.0.0.0/0", Some("fe80::1"), ETH, 100);
+    world.look();
+    assert_eq!(world.verdict(), "standby_native CL-001");
+}
+
+#[test]
+fn without_a_gateway_only_a_better_metric_counts() {
+    let mut world = World::armed();
+    world.network.add_link(VPN, "tun0", LinkKind::PointToPoint);
+    world.network.add_route("0.0.0.0/0", None, VPN, 2048);
+    world.look();
+    assert_eq!(world.verdict(), "working CL-004");
+    world.network.remove_route("0.0.0.0/0");
+    world.network.add_route("0.0.0.0/0", None, VPN, 2047);
+    world.look();
+    assert_eq!(world.verdict(), "standby_native CL-001");
+}
+
+#[test]
+fn our_own_default_and_narrower_routes_do_not_count() {
+    let mut world = World::armed();
+    world.network.add_route("0.0.0.0/0", Some("192.0.0.1"), 9, 2048);
+    world.network.seen.routes.last_mut().unwrap().ours = true;
+    world.network.add_route("10.0.0.0/8", Some("192.168.1.1"), ETH, 100);
+    world.look();
+    assert_eq!(world.verdict(), "working CL-004");
+}
+
+#[test]
+fn the_systems_own_clat_takes_over() {
+    let mut world = World::armed();
+    world.network.add_link(VPN, "clat4", LinkKind::PointToPoint);
+    world.network.add_address(VPN, "192.0.0.4/32");
+    world.look();
+    assert_eq!(world.verdict(), "working CL-004", "an address without a route translates nothing");
+    world.network.add_route("0.0.0.0/0", None, VPN, 100);
+    world.look();
+    assert_eq!(world.verdict(), "standby_os CL-002");
+    assert_eq!(world.took(), ["apply none", "stop"]);
+    assert_eq!(world.cause_free_owner(), "other");
+    world.network.remove_route("0.0.0.0/0");
+    world.look();
+    assert_eq!(world.verdict(), "working CL-004");
+}
+
+#[test]
+fn on_a_dual_stack_network_nothing_is_ever_armed() {
+    let mut network = Network::ipv6_only();
+    network.add_route("0.0.0.0/0", Some("192.168.1.1"), ETH, 100);
+    let mut world = World::started(network);
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    world.until(60_000);
+    assert_eq!(world.took(), ["solicit 2", "refresh"]);
+    assert_eq!(world.status().rearms.count, 0);
+}
+
+#[test]
+fn a_vpn_that_owns_the_route_to_the_prefix_disarms() {
+    let mut world = World::armed();
+    world.network.add_link(VPN, "wg0", LinkKind::PointToPoint);
+    world.network.captured_by = Some(VPN);
+    world.look();
+    assert_eq!(world.took(), ["apply none", "stop"]);
+    assert_eq!(world.verdict(), "down CL-604");
+    assert_eq!(world.cause(), "packets to 64:ff9b::/96 leave through wg0");
+    world.network.captured_by = None;
+    world.look();
+    assert_eq!(world.verdict(), "working CL-004");
+    assert_eq!(world.status().rearms.last_reason.as_deref(), Some("vpn"));
+}
+
+impl World {
+    fn cause_free_owner(&self) -> String {
+        let status = self.status();
+        assert!(status.causes.is_empty());
+        serde_json::to_value(status.owner).unwrap().as_str().unwrap().to_owned()
+    }
+}

@@ -1,0 +1,290 @@
+//! The world around the machine: answers its actions and writes them down.
+
+use std::net::Ipv6Addr;
+use std::time::{Duration, SystemTime};
+
+use engine::{Action, Engine, Event, ProcessInfo};
+use model::{
+    Applied, CounterSnapshot, Generation, HostIntent, PlaneConfig, PlaneEvent, Settings, Status, StepFailure, Timestamp,
+};
+
+use crate::network::Network;
+
+/// More turns than this at one moment is spinning.
+const MAX_TURNS: usize = 8;
+
+/// How plane and host answer what they are asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Done at once.
+    Done,
+    /// Refused.
+    Fails,
+    /// No answer, until the test gives one.
+    Later,
+}
+
+pub(crate) struct World {
+    pub(crate) network: Network,
+    pub(crate) engine: Engine,
+    pub(crate) now: Timestamp,
+    /// How the plane answers.
+    pub(crate) plane: Answer,
+    /// How the host answers when something is to be put in place.
+    pub(crate) host: Answer,
+    /// How the host answers when everything is to be taken away.
+    pub(crate) cleanup: Answer,
+    /// The plane's configuration, while it runs.
+    pub(crate) running: Option<PlaneConfig>,
+    /// The last intent.
+    pub(crate) intent: HostIntent,
+    pub(crate) counters: CounterSnapshot,
+    log: Vec<String>,
+    generation: Generation,
+}
+
+impl World {
+    /// A service that has not looked around yet.
+    pub(crate) fn new(network: Network, settings: Settings) -> Self {
+        Self {
+            network,
+            engine: Engine::new(settings, [7; 32], Timestamp::ZERO),
+            now: Timestamp::ZERO,
+            plane: Answer::Done,
+            host: Answer::Done,
+            cleanup: Answer::Done,
+            running: None,
+            intent: HostIntent::default(),
+            counters: CounterSnapshot::default(),
+            log: Vec::new(),
+            generation: Generation::default(),
+        }
+    }
+
+    /// Started on `network`.
+    pub(crate) fn started(network: Network) -> Self {
+        Self::started_with(network, Settings::default())
+    }
+
+    pub(crate) fn started_with(network: Network, settings: Settings) -> Self {
+        let mut world = Self::new(network, settings);
+        world.look();
+        world
+    }
+
+    /// Started on the IPv6-only network, armed with 64:ff9b::/96, the log emptied.
+    pub(crate) fn armed() -> Self {
+        Self::armed_on(Network::ipv6_only())
+    }
+
+    pub(crate) fn armed_on(network: Network) -> Self {
+        let mut world = Self::started(network);
+        world.pref64(crate::network::ETH, "64:ff9b::/96", 1800);
+        world.until(5_000);
+        world.claimed();
+        assert_eq!(world.verdict(), "working CL-004");
+        world.took();
+        world
+    }
+
+    /// The host looks at the network.
+    pub(crate) fn look(&mut self) {
+        let snapshot = self.network.snapshot(&self.engine.lookup_targets());
+        self.tell(Event::Snapshot(snapshot));
+    }
+
+    /// A router announces a PREF64.
+    pub(crate) fn pref64(&mut self, link: u32, prefix: &str, lifetime: u16) {
+        self.option(link, &pref64_option(prefix, lifetime));
+    }
+
+    pub(crate) fn option(&mut self, link: u32, bytes: &[u8]) {
+        let router = Some(crate::network::ROUTER.parse().unwrap());
+        self.tell(Event::RouterOption { link, router, bytes: bytes.to_vec() });
+    }
+
+    /// The running plane reports.
+    pub(crate) fn report(&mut self, event: PlaneEvent) {
+        let generation = self.running.as_ref().expect("a plane runs").generation;
+        self.tell(Event::Plane { generation, event });
+    }
+
+    pub(crate) fn claimed(&mut self) {
+        self.report(PlaneEvent::Claimed(self.x()));
+    }
+
+    pub(crate) fn duplicate(&mut self) {
+        self.report(PlaneEvent::Duplicate(self.x()));
+    }
+
+    /// A reply comes back.
+    pub(crate) fn reply(&mut self) {
+        self.counters.last_reply = Some(self.now);
+        self.report(PlaneEvent::FirstReply);
+    }
+
+    /// The plane that was asked for is there.
+    pub(crate) fn plane_starts(&mut self) {
+        self.report(PlaneEvent::Started { tun: 9, name: "everclat0".into() });
+    }
+
+    /// X, as the plane has it.
+    pub(crate) fn x(&self) -> Ipv6Addr {
+        self.running.as_ref().expect("a plane runs").v6
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.engine.handle(event, self.now);
+        self.act();
+    }
+
+    /// Lets time pass until `ms`, doing what is due on the way.
+    pub(crate) fn until(&mut self, ms: u64) {
+        let end = Timestamp::from_millis(ms);
+        let mut turns = 0;
+        while let Some(at) = self.engine.poll_timeout(self.now).filter(|at| *at <= end) {
+            turns = if at > self.now { 0 } else { turns + 1 };
+            assert!(turns < MAX_TURNS, "spins at {:?}", self.now);
+            self.now = self.now.max(at);
+            self.engine.handle_timeout(self.now);
+            self.act();
+        }
+        self.now = self.now.max(end);
+    }
+
+    /// What was done since the last call, in order.
+    pub(crate) fn took(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let process = ProcessInfo { version: "0".into(), protocol: 1, pid: 1 };
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + self.now.since_start();
+        self.engine.status(&process, &self.counters, self.now, wall)
+    }
+
+    /// State and code.
+    pub(crate) fn verdict(&self) -> String {
+        let status = self.status();
+        format!("{} {}", status.state.name(), status.code)
+    }
+
+    /// Why the state is not a good one.
+    pub(crate) fn cause(&self) -> String {
+        self.status().causes.first().expect("a cause").detail.clone()
+    }
+
+    /// Does what the machine wants.
+    pub(crate) fn act(&mut self) {
+        while let Some(action) = self.engine.poll_action() {
+            self.log.extend(describe(&action));
+            match action {
+                Action::Refresh => {
+                    let snapshot = self.network.snapshot(&self.engine.lookup_targets());
+                    self.engine.handle(Event::Snapshot(snapshot), self.now);
+                }
+                Action::SetPlane(config) => self.set_plane(config),
+                Action::StopPlane => {
+                    assert!(self.running.take().is_some(), "a plane that does not run is stopped");
+                }
+                Action::Apply(intent) => self.apply(intent),
+                Action::SolicitRouters { .. }
+                | Action::ResolveNeighbour { .. }
+                | Action::Ignored { .. }
+                | Action::StatusChanged => {}
+            }
+        }
+    }
+
+    fn set_plane(&mut self, config: PlaneConfig) {
+        self.grows(config.generation);
+        let generation = config.generation;
+        self.running = Some(config);
+        let event = match self.plane {
+            Answer::Done => PlaneEvent::Started { tun: 9, name: "everclat0".into() },
+            Answer::Fails => PlaneEvent::Failed("open the tunnel: no".into()),
+            Answer::Later => return,
+        };
+        self.engine.handle(Event::Plane { generation, event }, self.now);
+    }
+
+    fn apply(&mut self, intent: HostIntent) {
+        self.grows(intent.generation);
+        assert!(intent.default_v4.is_none() || self.running.is_some(), "a default route without a plane");
+        let answer = if intent.default_v4.is_some() { self.host } else { self.cleanup };
+        self.intent = intent;
+        match answer {
+            Answer::Done => self.engine.handle(Event::Applied(in_place(&self.intent)), self.now),
+            Answer::Fails => self.engine.handle(Event::Applied(refused(&self.intent)), self.now),
+            Answer::Later => {}
+        }
+    }
+
+    fn grows(&mut self, generation: Generation) {
+        assert!(generation > self.generation, "{generation} after {}", self.generation);
+        self.generation = generation;
+    }
+}
+
+/// The host after all of `intent` succeeded.
+pub(crate) fn in_place(intent: &HostIntent) -> Applied {
+    Applied {
+        generation: intent.generation,
+        default_v4: intent.default_v4.clone(),
+        silent_v6: intent.silent_v6,
+        failures: Vec::new(),
+    }
+}
+
+/// The host after nothing of `intent` succeeded.
+pub(crate) fn refused(intent: &HostIntent) -> Applied {
+    Applied {
+        generation: intent.generation,
+        default_v4: None,
+        silent_v6: None,
+        failures: vec![StepFailure { step: "route add".into(), error: "no".into() }],
+    }
+}
+
+/// One line per action; changes of the status are left out.
+fn describe(action: &Action) -> Option<String> {
+    Some(match action {
+        Action::Refresh => "refresh".into(),
+        Action::SolicitRouters { link } => format!("solicit {link}"),
+        Action::ResolveNeighbour { link, address } => format!("resolve {address} on {link}"),
+        Action::SetPlane(config) => format!("plane {} {}", config.uplink.name, config.pref64),
+        Action::StopPlane => "stop".into(),
+        Action::Apply(HostIntent { default_v4: Some(route), silent_v6, .. }) => {
+            let silent = if silent_v6.is_some() { " silent" } else { "" };
+            format!("apply {} mtu {}/{}{silent}", route.address, route.route_mtu, route.device_mtu)
+        }
+        Action::Apply(HostIntent { default_v4: None, .. }) => "apply none".into(),
+        Action::Ignored { link, .. } => format!("ignored {link}"),
+        Action::StatusChanged => return None,
+    })
+}
+
+/// RFC 8781 section 4.
+pub(crate) fn pref64_option(prefix: &str, lifetime: u16) -> Vec<u8> {
+    let prefix: model::Pref64 = prefix.parse().unwrap();
+    let code = match prefix.prefix_len() {
+        96 => 0,
+        64 => 1,
+        56 => 2,
+        48 => 3,
+        40 => 4,
+        _ => 5,
+    };
+    let mut option = vec![38, 2];
+    option.extend((lifetime & !7 | code).to_be_bytes());
+    option.extend(&prefix.prefix().octets()[..12]);
+    option
+}
+
+/// RFC 8106 section 5.1.
+pub(crate) fn rdnss_option(server: &str, lifetime: u32) -> Vec<u8> {
+    let mut option = vec![25, 3, 0, 0];
+    option.extend(lifetime.to_be_bytes());
+    option.extend(server.parse::<Ipv6Addr>().unwrap().octets());
+    option
+}
