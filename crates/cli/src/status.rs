@@ -151,7 +151,7 @@ mod tests {
             "clat":{"iface":"everclat0","v4":"192.0.0.2","v6":"2001:db8:1::a","mtu":1472,
               "packets":{"out":5,"in":4},"bytes":{"out":500,"in":400},"drops":{"ttl-expired":1}},
             "rearms":{"count":1,"last_ms":41,"last_reason":"uplink-lost"},
-            "evidence":{"kind":"traffic","age_s":0.42},"ignored":{"router_options":0},"causes":[],
+            "evidence":{"kind":"traffic","age_s":0.42},"pause":null,"ignored":{"router_options":0},"causes":[],
             "interfaces":[{"name":"eth0","up":true,"v6":["2001:db8:1::5/64"],"v4_native":false,"mtu":1500,
               "resolvers":["2001:db8:1::53"]}]}"#,
         )

@@ -42,6 +42,8 @@ pub(crate) struct Known<'a> {
     pub(crate) snapshot: Option<&'a NetworkSnapshot>,
     pub(crate) discovery: &'a Discovery,
     pub(crate) settings: &'a Settings,
+    /// Why a person has paused us, if one has.
+    pub(crate) paused: Option<&'a str>,
     /// Whether the network is so new that what is missing may still come.
     pub(crate) settling: bool,
     /// Whether something is armed; then a better uplink is worth no interruption until it is ready.
@@ -107,6 +109,9 @@ pub(crate) fn decide(known: &Known<'_>) -> Decision {
     if !known.settings.enabled.value {
         return stand(State::Paused, Code::Paused, "switched off by the setting Enabled");
     }
+    if let Some(reason) = known.paused {
+        return stand(State::Paused, Code::Paused, reason);
+    }
     let Some(snapshot) = known.snapshot else {
         return stand(State::Checking, Code::NoLink, "the network has not been looked at yet");
     };
@@ -125,20 +130,24 @@ pub(crate) fn decide(known: &Known<'_>) -> Decision {
         return missing(Code::NoAddress, "no IPv6 default route on an interface with a link");
     }
     let mut refusal = None;
+    let mut awaited = None;
     for (link, gateway) in &uplinks {
         let candidates = candidates(link.index, known.discovery, known.settings);
-        if candidates.is_empty() && !known.armed && known.awaited.contains(&link.index) {
-            let detail = format!("waiting for the routers on {}", link.name);
-            return stand(State::Checking, Code::NoPref64, &detail);
+        if candidates.is_empty() && known.awaited.contains(&link.index) {
+            awaited.get_or_insert(*link);
         }
         for candidate in candidates {
             match path(snapshot, link, *gateway, candidate.prefix) {
-                Ok(path) => return Decision::Arm(path),
+                Ok(path) if known.armed || awaited.is_none() => return Decision::Arm(path),
+                Ok(_) => {}
                 Err(reason) => {
                     refusal.get_or_insert(reason);
                 }
             }
         }
+    }
+    if let Some(link) = awaited {
+        return stand(State::Checking, Code::NoPref64, &format!("waiting for the routers on {}", link.name));
     }
     match refusal {
         Some((Code::VpnTakesTraffic, detail)) => stand(State::Down, Code::VpnTakesTraffic, &detail),

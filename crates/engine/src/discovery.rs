@@ -62,7 +62,10 @@ impl Discovery {
         now: Timestamp,
     ) -> bool {
         let per_link = self.links.entry(link).or_default();
-        let found = per_link.prefixes.iter().position(|known| known.prefix == prefix && known.router == router);
+        let found = per_link
+            .prefixes
+            .iter()
+            .position(|known| known.source == Pref64Source::Ra && known.prefix == prefix && known.router == router);
         if lifetime.is_zero() {
             return found.map(|index| per_link.prefixes.remove(index)).is_some();
         }
@@ -88,6 +91,29 @@ impl Discovery {
         }
         per_link.prefixes.sort_by_key(|known| (std::cmp::Reverse(known.rank.0), known.rank.1));
         before != per_link.prefixes.iter().map(|known| known.prefix).collect::<Vec<_>>()
+    }
+
+    /// The resolvers of an uplink have answered for `ipv4only.arpa`: these prefixes, and no others by that way. Says
+    /// whether anything changed that a decision may depend on.
+    pub(crate) fn dns(&mut self, link: u32, prefixes: &[Pref64], ttl: Duration, now: Timestamp) -> bool {
+        let known = &mut self.links.entry(link).or_default().prefixes;
+        let before: Vec<Pref64> = known.iter().map(|known| known.prefix).collect();
+        known.retain(|known| known.source != Pref64Source::Dns);
+        let entry = |(place, prefix): (usize, &Pref64)| KnownPref64 {
+            prefix: *prefix,
+            source: Pref64Source::Dns,
+            router: None,
+            expires: Some(now + ttl),
+            // Behind every advertisement (RFC 8781 section 5.1).
+            rank: (0, place),
+        };
+        known.extend(prefixes.iter().take(MAX_PER_LINK).enumerate().map(entry));
+        before != known.iter().map(|known| known.prefix).collect::<Vec<_>>()
+    }
+
+    /// Whether a router of the uplink announces a prefix, so that DNS need not be asked.
+    pub(crate) fn is_announced(&self, link: u32) -> bool {
+        self.prefixes(link).iter().any(|known| known.source == Pref64Source::Ra)
     }
 
     /// An RDNSS option was heard. Says whether the list changed.
@@ -265,6 +291,22 @@ mod tests {
             hear(&mut discovery, &format!("2001:db8:{number:x}::/96"), HOUR, number * 1000);
         }
         assert_eq!(discovery.prefixes(2).len(), MAX_PER_LINK);
+    }
+
+    #[test]
+    fn dns_comes_behind_every_router_and_is_replaced_whole() {
+        let mut discovery = Discovery::default();
+        let (p1, p2, p3) = (P1.parse().unwrap(), P2.parse().unwrap(), "2001:db8:65::/96".parse().unwrap());
+        assert!(discovery.dns(2, &[p3, p2], HOUR, Timestamp::ZERO));
+        assert!(!discovery.is_announced(2));
+        hear(&mut discovery, P1, HOUR, 1);
+        assert_eq!(order(&discovery), [P1, "2001:db8:65::/96", P2]);
+        assert!(discovery.is_announced(2));
+        assert!(!discovery.dns(2, &[p3, p2], HOUR, Timestamp::from_millis(5)), "the same again");
+        assert!(discovery.dns(2, &[p1], HOUR, Timestamp::from_millis(6)));
+        assert_eq!(order(&discovery), [P1, P1], "each by its own way");
+        hear(&mut discovery, P1, Duration::ZERO, 7);
+        assert_eq!(discovery.prefixes(2).len(), 1, "a router withdraws only its own word");
     }
 
     #[test]

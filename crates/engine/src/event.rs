@@ -1,7 +1,8 @@
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use crate::OptionError;
-use model::{Applied, Generation, HostIntent, NetworkSnapshot, PlaneConfig, PlaneEvent, Settings};
+use model::{Applied, DnsAnswer, Generation, HostIntent, NetworkSnapshot, PlaneConfig, PlaneEvent, Settings};
 
 /// What the machine hears.
 #[derive(Clone, Debug)]
@@ -17,6 +18,15 @@ pub enum Event {
         /// The option's bytes.
         bytes: Vec<u8>,
     },
+    /// The answer to an [`Action::AskDns`].
+    DnsAnswer {
+        /// The uplink whose resolvers were asked.
+        link: u32,
+        /// The number of the question.
+        question: u64,
+        /// What they said.
+        answer: DnsAnswer,
+    },
     /// The plane reports.
     Plane {
         /// The generation the report belongs to.
@@ -28,6 +38,17 @@ pub enum Event {
     Applied(Applied),
     /// Other settings.
     Settings(Settings),
+    /// A person wants IPv4 left alone.
+    Pause {
+        /// How long; `None`: until resumed.
+        length: Option<Duration>,
+        /// Why, in the person's words; may be empty.
+        reason: String,
+    },
+    /// A person wants IPv4 again.
+    Resume,
+    /// A person wants everything taken down, looked at and put up again.
+    Rearm,
     /// Put everything back; nothing will be armed again.
     Shutdown,
 }
@@ -41,6 +62,16 @@ pub enum Action {
     SolicitRouters {
         /// On this interface.
         link: u32,
+    },
+    /// Ask resolvers for the AAAA records of `ipv4only.arpa` (RFC 7050 section 3), through this uplink and no other way
+    /// (RFC 8880 section 7.1).
+    AskDns {
+        /// The uplink.
+        link: u32,
+        /// Its resolvers, in order.
+        servers: Vec<Ipv6Addr>,
+        /// The number of the question.
+        question: u64,
     },
     /// Have the kernel resolve a neighbour.
     ResolveNeighbour {

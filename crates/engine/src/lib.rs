@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod ask;
 mod backoff;
 mod decide;
 mod discovery;
@@ -27,6 +28,7 @@ pub mod nd;
 mod option;
 mod rearm;
 mod report;
+mod rfc7050;
 mod solicit;
 mod verdict;
 

@@ -9,8 +9,9 @@ use model::{
     Applied, Code, Generation, HostIntent, Ipv4Default, NetworkSnapshot, PlaneConfig, Settings, State, Timestamp,
 };
 
+use crate::ask::Asker;
 use crate::backoff::Backoff;
-use crate::decide::{Decision, Known, decide, probe_address};
+use crate::decide::{Decision, Known, decide, probe_address, uplinks};
 use crate::discovery::Discovery;
 use crate::rearm::{Rearming, loss_reason};
 use crate::solicit::Solicitor;
@@ -43,6 +44,14 @@ pub(crate) struct PlaneState {
     pub(crate) replied: bool,
 }
 
+/// A person has paused us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// `None`: until resumed.
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) reason: String,
+}
+
 /// The plane or the host's configuration failed.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
@@ -60,6 +69,7 @@ pub struct Engine {
     pub(crate) snapshot: Option<NetworkSnapshot>,
     pub(crate) discovery: Discovery,
     solicitor: Solicitor,
+    asker: Asker,
     pub(crate) decision: Decision,
     generation: Generation,
     pub(crate) claim: Option<Claim>,
@@ -76,6 +86,7 @@ pub struct Engine {
     resolving: Option<(u32, Ipv6Addr, Timestamp)>,
     pub(crate) failure: Option<Failure>,
     malformed_options: u64,
+    pub(crate) pause: Option<Pause>,
     shutting_down: bool,
     pub(crate) verdict: (State, Code),
     pub(crate) verdict_since: Timestamp,
@@ -93,6 +104,7 @@ impl Engine {
             snapshot: None,
             discovery: &Discovery::default(),
             settings: &settings,
+            paused: None,
             settling: true,
             armed: false,
             awaited: &[],
@@ -103,6 +115,7 @@ impl Engine {
             snapshot: None,
             discovery: Discovery::default(),
             solicitor: Solicitor::default(),
+            asker: Asker::default(),
             decision,
             generation: Generation::default(),
             claim: None,
@@ -115,6 +128,7 @@ impl Engine {
             resolving: None,
             failure: None,
             malformed_options: 0,
+            pause: None,
             shutting_down: false,
             verdict: (State::Checking, Code::NoLink),
             verdict_since: now,
@@ -150,9 +164,16 @@ impl Engine {
                 self.on_snapshot(snapshot, now);
             }
             Event::RouterOption { link, router, bytes } => self.on_option(link, router, &bytes, now),
+            Event::DnsAnswer { link, question, answer } => self.on_dns(link, question, answer, now),
             Event::Plane { generation, event } => self.on_plane(generation, event, now),
             Event::Applied(applied) => self.on_applied(applied, now),
             Event::Settings(settings) => self.settings = settings,
+            Event::Pause { length, reason } => {
+                self.pause = Some(Pause { until: length.map(|length| now + length), reason });
+                self.push(Action::StatusChanged);
+            }
+            Event::Resume => self.pause = None,
+            Event::Rearm => self.rearm(now),
             Event::Shutdown => self.shutting_down = true,
         }
         if self.lookup_targets().iter().any(|target| !asked.contains(target)) {
@@ -173,7 +194,10 @@ impl Engine {
         let retry = self.failure.as_ref().and_then(|failure| failure.backoff.due_at(now));
         let cleanup = self.cleanup.and_then(|backoff| backoff.due_at(now));
         let resolve = self.resolving.map(|(_, _, again)| again);
-        [self.solicitor.next(now), self.discovery.next_expiry(), resolve, retry, cleanup].into_iter().flatten().min()
+        let asking = self.asker.next().filter(|at| *at > now);
+        let paused = self.pause.as_ref().and_then(|pause| pause.until);
+        let known = [self.solicitor.next(now), self.discovery.next_expiry(), asking, paused];
+        known.into_iter().chain([resolve, retry, cleanup]).flatten().min()
     }
 
     /// The next thing to do.
@@ -199,9 +223,11 @@ impl Engine {
             self.push(Action::Refresh);
             self.push(Action::StatusChanged);
         }
-        for link in self.solicitor.due(now, |link| !self.discovery.prefixes(link).is_empty()) {
+        self.pause.take_if(|pause| pause.until.is_some_and(|until| until <= now));
+        for link in self.solicitor.due(now, |link| self.discovery.is_announced(link)) {
             self.push(Action::SolicitRouters { link });
         }
+        self.ask_dns(now);
         if let Decision::Stand {
             state: state @ (State::StandbyNative | State::StandbyOs | State::Paused), code, ..
         } = &self.decision
@@ -215,6 +241,7 @@ impl Engine {
                 snapshot: self.snapshot.as_ref(),
                 discovery: &self.discovery,
                 settings: &self.settings,
+                paused: self.pause.as_ref().map(|pause| pause.reason.as_str()),
                 settling: self.lookups_pending || self.solicitor.settling(now),
                 armed: self.plane.is_some(),
                 awaited: &self.solicitor.awaited(now),
@@ -230,6 +257,36 @@ impl Engine {
         }
         self.count_rearm(now);
         self.judge(now);
+    }
+
+    /// Asks the resolvers of uplinks whose routers announce no prefix.
+    fn ask_dns(&mut self, now: Timestamp) {
+        let Some(snapshot) = &self.snapshot else { return };
+        let uplinks: Vec<u32> = uplinks(snapshot).into_iter().map(|(link, _)| link.index).collect();
+        let idle = self.shutting_down || !self.settings.enabled.value || !self.settings.pref64_static.value.is_empty();
+        for link in self.discovery.links().collect::<Vec<_>>() {
+            if idle || !uplinks.contains(&link) || self.discovery.is_announced(link) {
+                self.asker.forget(link);
+                continue;
+            }
+            let servers = self.discovery.resolvers(link);
+            if let Some(question) = self.asker.due(link, &servers, now) {
+                self.push(Action::AskDns { link, servers, question });
+            }
+        }
+    }
+
+    /// Takes everything down and asks everyone anew; what is known stays until it is contradicted, so that IPv4 is back
+    /// at once.
+    fn rearm(&mut self, now: Timestamp) {
+        self.lost("asked-for", now);
+        self.withdraw(now);
+        self.stop_plane();
+        self.failure = None;
+        self.claim = None;
+        self.solicitor.restart(now);
+        self.asker.restart();
+        self.push(Action::Refresh);
     }
 
     fn stand_back(&mut self, state: State, code: Code, now: Timestamp) {
@@ -300,6 +357,7 @@ impl Engine {
         let repeatable = match &action {
             Action::Refresh
             | Action::SolicitRouters { .. }
+            | Action::AskDns { .. }
             | Action::ResolveNeighbour { .. }
             | Action::Ignored { .. }
             | Action::StatusChanged => true,

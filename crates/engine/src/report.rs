@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use model::{
     Bytes, Cause, ClatStatus, CounterSnapshot, Evidence, EvidenceKind, Ignored, InterfaceStatus, LinkKind, Owner,
-    PlaneKind, Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, State, Status, Timestamp, UplinkStatus,
+    PauseStatus, PlaneKind, Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, State, Status, Timestamp,
+    UplinkStatus,
 };
 
 use crate::Engine;
@@ -70,6 +71,13 @@ impl Engine {
                 last_reason: self.rearming.last.map(|(_, reason)| reason.into()),
             },
             evidence: self.evidence(counters, now),
+            pause: self.pause.as_ref().map(|pause| PauseStatus {
+                until: pause.until.map(|until| {
+                    let moment = wall.checked_add(until.since(now)).unwrap_or(wall);
+                    humantime::format_rfc3339_seconds(moment).to_string()
+                }),
+                reason: pause.reason.clone(),
+            }),
             ignored: Ignored { router_options: self.malformed_options() },
             causes,
             interfaces: self.interfaces(),

@@ -43,6 +43,13 @@ impl Solicitor {
         gone
     }
 
+    /// Asks everywhere again, as if every interface had just appeared.
+    pub(crate) fn restart(&mut self, now: Timestamp) {
+        for per_link in self.links.values_mut() {
+            *per_link = PerLink { since: now, sent: 0, next: Some(now) };
+        }
+    }
+
     /// The interfaces to ask now, leaving out those that are `satisfied`.
     pub(crate) fn due(&mut self, now: Timestamp, satisfied: impl Fn(u32) -> bool) -> Vec<u32> {
         let mut due = Vec::new();

@@ -7,6 +7,7 @@
 
 mod code;
 mod delta;
+mod dns;
 mod intent;
 mod network;
 mod plane;
@@ -16,6 +17,7 @@ mod time;
 
 pub use code::{Code, Owner};
 pub use delta::{DeltaReason, NetworkDelta};
+pub use dns::DnsAnswer;
 pub use intent::{Applied, HostIntent, Ipv4Default, StepFailure};
 pub use network::{
     AddressFlags, Link, LinkAddress, LinkKind, MacAddress, Neighbour, NetworkSnapshot, Route, RouteKind, RouteLookup,
@@ -24,8 +26,8 @@ pub use network::{
 pub use plane::{CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, UplinkConfig};
 pub use settings::{Dad, InvalidSetting, Origin, Setting, Settings};
 pub use status::{
-    Bytes, Cause, ClatStatus, Evidence, EvidenceKind, Ignored, InterfaceStatus, Pref64Source, Pref64Status, Product,
-    Rearms, STATUS_SCHEMA, ServiceInfo, State, Status, UplinkStatus,
+    Bytes, Cause, ClatStatus, Evidence, EvidenceKind, Ignored, InterfaceStatus, PauseStatus, Pref64Source,
+    Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, State, Status, UplinkStatus,
 };
 pub use time::Timestamp;
 pub use xlat::{DropReason, Pref64, Pref64Error};

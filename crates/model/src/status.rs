@@ -108,6 +108,8 @@ pub struct Status {
     pub rearms: Rearms,
     /// What "works" rests on.
     pub evidence: Evidence,
+    /// Set while a person has paused Everclat.
+    pub pause: Option<PauseStatus>,
     /// What was heard and had to be ignored.
     pub ignored: Ignored,
     /// Why the state is not a good one, root cause first.
@@ -205,6 +207,15 @@ pub struct Evidence {
     pub kind: EvidenceKind,
     /// Its age in seconds; null when there is none.
     pub age_s: Option<f64>,
+}
+
+/// A pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseStatus {
+    /// When it ends by itself (RFC 3339, UTC); null: when somebody resumes.
+    pub until: Option<String>,
+    /// Why, in the words of who paused; may be empty.
+    pub reason: String,
 }
 
 /// What was heard and had to be ignored.

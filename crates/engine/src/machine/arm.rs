@@ -118,6 +118,11 @@ impl Engine {
         Some(address)
     }
 
+    /// So many of the prefix's addresses were taken that the next one is not worth a try.
+    pub(super) fn is_out_of_addresses(&self) -> bool {
+        self.claim.is_some_and(|claim| claim.duplicates >= MAX_DUPLICATES)
+    }
+
     fn set_plane(&mut self, wanted: PlaneConfig) {
         self.generation = self.generation.next();
         let config = PlaneConfig { generation: self.generation, ..wanted };

@@ -2,12 +2,15 @@
 
 use std::net::Ipv6Addr;
 
-use model::{Applied, DeltaReason, Generation, LinkKind, NetworkDelta, NetworkSnapshot, PlaneEvent, Timestamp};
+use model::{
+    Applied, DeltaReason, DnsAnswer, Generation, LinkKind, NetworkDelta, NetworkSnapshot, PlaneEvent, Timestamp,
+};
 
 use super::{Claim, Engine};
 use crate::Action;
 use crate::backoff::Backoff;
 use crate::option::RouterOption;
+use crate::rfc7050;
 
 impl Engine {
     pub(super) fn on_snapshot(&mut self, snapshot: NetworkSnapshot, now: Timestamp) {
@@ -30,6 +33,7 @@ impl Engine {
         for link in &gone {
             // Whatever is plugged in next is another network until it says otherwise.
             self.discovery.forget(*link);
+            self.asker.forget(*link);
         }
         // On a /64 that two uplinks share, X and what is known about it move with the uplink.
         let remains = |claim: &Claim| {
@@ -62,6 +66,21 @@ impl Engine {
         }
     }
 
+    pub(super) fn on_dns(&mut self, link: u32, question: u64, answer: DnsAnswer, now: Timestamp) {
+        if !self.asker.answered(link, question, &answer, now) {
+            return;
+        }
+        let (prefixes, ttl) = match answer {
+            DnsAnswer::Addresses { addresses, ttl } => (rfc7050::prefixes(&addresses), ttl),
+            DnsAnswer::Negative { ttl } => (Vec::new(), ttl),
+            // What was learnt stays as long as it was said to.
+            DnsAnswer::Failed { .. } => return,
+        };
+        if self.discovery.dns(link, &prefixes, ttl, now) {
+            self.push(Action::StatusChanged);
+        }
+    }
+
     pub(super) fn on_plane(&mut self, generation: Generation, event: PlaneEvent, now: Timestamp) {
         let Some(plane) = self.plane.as_mut().filter(|plane| plane.config.generation == generation) else { return };
         match event {
@@ -82,6 +101,10 @@ impl Engine {
                     claim.address = None;
                 }
                 self.lost("address-conflict", now);
+                if self.is_out_of_addresses() {
+                    self.withdraw(now);
+                    self.stop_plane();
+                }
             }
             // A word about an address that is no longer X.
             PlaneEvent::Claimed(_) | PlaneEvent::Duplicate(_) => {}

@@ -7,10 +7,12 @@ extern crate everclat_engine as engine;
 
 mod claim;
 mod discovery;
+mod dns;
 mod failure;
 mod lifecycle;
 mod mtu;
 mod network;
+mod person;
 mod properties;
 mod rearm;
 mod settings;

@@ -1,8 +1,8 @@
 //! More than one uplink, and uplinks that change.
 
-use model::MacAddress;
+use model::{LinkKind, MacAddress};
 
-use crate::network::{ETH, Network, WLAN};
+use crate::network::{ETH, Network, VPN, WLAN};
 use crate::world::World;
 
 fn warm() -> World {
@@ -66,6 +66,26 @@ fn a_better_uplink_that_appears_does_not_interrupt_the_one_in_use() {
     world.network = Network::two_uplinks();
     world.look();
     assert_eq!(world.status().uplink.unwrap().name, "wlan0", "until the other one's router has spoken");
+}
+
+/// A decision to stand back must be the same once nothing is armed any more.
+#[test]
+fn a_vpn_on_the_one_in_use_does_not_end_the_wait_for_the_other_one() {
+    let mut network = Network::two_uplinks();
+    network.add_link(VPN, "wg0", LinkKind::PointToPoint);
+    network.unplug(ETH);
+    let mut world = World::started(network);
+    world.pref64(WLAN, "64:ff9b::/96", 1800);
+    world.until(1_000);
+    world.network.link(ETH).carrier = true;
+    world.network.uplink(ETH, "2001:db8:1::5/64", 100);
+    world.network.captured_by = Some(VPN);
+    world.look();
+    assert_eq!(world.verdict(), "checking CL-301");
+    world.until(1_599);
+    assert_eq!(world.verdict(), "checking CL-301");
+    world.until(1_600);
+    assert_eq!(world.verdict(), "down CL-604");
 }
 
 #[test]

@@ -39,8 +39,12 @@ pub(crate) struct World {
     /// The last intent.
     pub(crate) intent: HostIntent,
     pub(crate) counters: CounterSnapshot,
+    /// The last question for resolvers that was asked.
+    pub(crate) question: Option<u64>,
     log: Vec<String>,
     generation: Generation,
+    /// The last configuration that the plane said was at work.
+    started: Generation,
 }
 
 impl World {
@@ -56,8 +60,10 @@ impl World {
             running: None,
             intent: HostIntent::default(),
             counters: CounterSnapshot::default(),
+            question: None,
             log: Vec::new(),
             generation: Generation::default(),
+            started: Generation::default(),
         }
     }
 
@@ -134,6 +140,9 @@ impl World {
     }
 
     pub(crate) fn tell(&mut self, event: Event) {
+        if let Event::Plane { generation, event: PlaneEvent::Started { .. } } = event {
+            self.started = self.started.max(generation);
+        }
         self.engine.handle(event, self.now);
         self.act();
     }
@@ -188,6 +197,7 @@ impl World {
                     assert!(self.running.take().is_some(), "a plane that does not run is stopped");
                 }
                 Action::Apply(intent) => self.apply(intent),
+                Action::AskDns { question, .. } => self.question = Some(question),
                 Action::SolicitRouters { .. }
                 | Action::ResolveNeighbour { .. }
                 | Action::Ignored { .. }
@@ -205,12 +215,16 @@ impl World {
             Answer::Fails => PlaneEvent::Failed("open the tunnel: no".into()),
             Answer::Later => return,
         };
+        if self.plane == Answer::Done {
+            self.started = generation;
+        }
         self.engine.handle(Event::Plane { generation, event }, self.now);
     }
 
     fn apply(&mut self, intent: HostIntent) {
         self.grows(intent.generation);
-        assert!(intent.default_v4.is_none() || self.running.is_some(), "a default route without a plane");
+        let at_work = self.running.as_ref().is_some_and(|config| config.generation == self.started);
+        assert!(intent.default_v4.is_none() || at_work, "a default route without a plane");
         let answer = if intent.default_v4.is_some() { self.host } else { self.cleanup };
         self.intent = intent;
         match answer {
@@ -251,6 +265,10 @@ fn describe(action: &Action) -> Option<String> {
     Some(match action {
         Action::Refresh => "refresh".into(),
         Action::SolicitRouters { link } => format!("solicit {link}"),
+        Action::AskDns { link, servers, .. } => {
+            let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+            format!("ask {} on {link}", servers.join(" "))
+        }
         Action::ResolveNeighbour { link, address } => format!("resolve {address} on {link}"),
         Action::SetPlane(config) => format!("plane {} {}", config.uplink.name, config.pref64),
         Action::StopPlane => "stop".into(),

@@ -1,0 +1,94 @@
+//! The prefix in the answers for `ipv4only.arpa` (RFC 7050 section 3). Pure: who asks whom is decided elsewhere.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use xlat::Pref64;
+
+/// The well-known IPv4 addresses of `ipv4only.arpa` (RFC 7050 section 2.2).
+const WELL_KNOWN: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 0, 170), Ipv4Addr::new(192, 0, 0, 171)];
+
+/// Where RFC 6052 section 2.2 lets an IPv4 address stand.
+const LENGTHS: [u8; 6] = [96, 64, 56, 48, 40, 32];
+
+/// The prefixes with which a DNS64 synthesised `answers`, in the order received. Every answer is looked at; one in
+/// which a well-known address stands at several places counts only for the place that an answer with the other
+/// well-known address confirms.
+pub(crate) fn prefixes(answers: &[Ipv6Addr]) -> Vec<Pref64> {
+    let mut found = Vec::new();
+    for answer in answers {
+        let mut candidates: Vec<(Pref64, Ipv4Addr)> =
+            WELL_KNOWN.into_iter().flat_map(|wanted| places(*answer, wanted)).collect();
+        if candidates.len() > 1 {
+            let confirmed = |(prefix, wanted): &(Pref64, Ipv4Addr)| {
+                WELL_KNOWN.iter().any(|other| other != wanted && answers.contains(&prefix.embed(*other)))
+            };
+            candidates.retain(confirmed);
+        }
+        if let [(prefix, _)] = candidates[..]
+            && !found.contains(&prefix)
+        {
+            found.push(prefix);
+        }
+    }
+    found
+}
+
+/// Every prefix under which `answer` stands for `wanted`.
+fn places(answer: Ipv6Addr, wanted: Ipv4Addr) -> impl Iterator<Item = (Pref64, Ipv4Addr)> {
+    LENGTHS.iter().filter_map(move |length| {
+        let mask = u128::MAX << (128 - u32::from(*length));
+        let prefix = Pref64::new(Ipv6Addr::from_bits(answer.to_bits() & mask), *length).ok()?;
+        (prefix.extract(answer) == Some(wanted)).then_some((prefix, wanted))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(answers: &[&str]) -> Vec<String> {
+        let answers: Vec<Ipv6Addr> = answers.iter().map(|text| text.parse().unwrap()).collect();
+        prefixes(&answers).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_well_known_prefix() {
+        assert_eq!(found(&["64:ff9b::c000:aa", "64:ff9b::c000:ab"]), ["64:ff9b::/96"]);
+        assert_eq!(found(&["64:ff9b::c000:ab"]), ["64:ff9b::/96"], "one of the two is enough");
+    }
+
+    /// 192.0.0.170 is c0.00.00.aa; laid out by the drawing in RFC 6052 section 2.2.
+    #[test]
+    fn all_lengths() {
+        for (answer, prefix) in [
+            ("2001:db8:c000:aa::", "2001:db8::/32"),
+            ("2001:db8:1c0:0:aa::", "2001:db8:100::/40"),
+            ("2001:db8:122:c000:0:aa00::", "2001:db8:122::/48"),
+            ("2001:db8:122:3c0:0:aa::", "2001:db8:122:300::/56"),
+            ("2001:db8:122:344:c0:0:aa00:0", "2001:db8:122:344::/64"),
+            ("2001:db8:122:344::c000:aa", "2001:db8:122:344::/96"),
+        ] {
+            assert_eq!(found(&[answer]), [prefix], "{answer}");
+        }
+    }
+
+    #[test]
+    fn several_prefixes_in_received_order() {
+        let answers = ["2001:db8:64::c000:aa", "64:ff9b::c000:aa", "2001:db8:64::c000:ab"];
+        assert_eq!(found(&answers), ["2001:db8:64::/96", "64:ff9b::/96"]);
+    }
+
+    #[test]
+    fn an_address_that_stands_twice_needs_the_other_one() {
+        // 192.0.0.170 both behind a /32 and behind a /96.
+        let twice = "2001:db8:c000:aa::c000:aa";
+        assert!(found(&[twice]).is_empty());
+        assert_eq!(found(&[twice, "2001:db8:c000:aa::c000:ab"]), ["2001:db8:c000:aa::/96"]);
+    }
+
+    #[test]
+    fn other_answers_tell_nothing() {
+        assert!(found(&["2001:db8::1", "::", "ff02::1", "64:ff9b::c000:1"]).is_empty());
+        assert!(found(&[]).is_empty());
+    }
+}
