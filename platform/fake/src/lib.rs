@@ -1,1 +1,205 @@
-//! placeholder
+//! A scripted host: the platform's traits in memory and in manual time.
+//!
+//! [`Fake`] is the test's hand on it. It says what the network looks like, hands packets in and takes them out,
+//! moves the clock, makes any one [`Call`] fail, and knows what is in place. [`Fake::host`], [`Fake::io`] and
+//! [`Fake::clock`] are what the service gets.
+
+#![forbid(unsafe_code)]
+
+mod fault;
+mod host;
+mod io;
+mod network;
+mod state;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use model::{HostIntent, MacAddress, NetworkSnapshot, Timestamp};
+use platform_api::{Clock, HostEvent};
+
+pub use fault::Call;
+pub use host::FakeHost;
+pub use io::{FakeIo, FakePort, FakeTun, FakeWaker};
+pub use network::{ETH, ROUTER, ROUTER_MAC, add_ethernet, ipv6_only, pref64_option, unplug};
+pub use state::{Sent, View};
+
+use state::Shared;
+
+/// Longer than any snapshot pause of the service, so that each change is looked at.
+const STEP: Duration = Duration::from_millis(20);
+
+/// A test that waits longer than this has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The test's hand on the host. Clones are the same host.
+#[derive(Clone, Debug)]
+pub struct Fake {
+    shared: Arc<Shared>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self::new(NetworkSnapshot::default())
+    }
+}
+
+impl Fake {
+    /// A host that sees `network`. Answers to lookups are made from its routes.
+    #[must_use]
+    pub fn new(network: NetworkSnapshot) -> Self {
+        Self { shared: Arc::new(Shared::new(network)) }
+    }
+
+    /// The control half.
+    #[must_use]
+    pub fn host(&self) -> FakeHost {
+        FakeHost::new(Arc::clone(&self.shared))
+    }
+
+    /// The packet half.
+    #[must_use]
+    pub fn io(&self) -> FakeIo {
+        FakeIo::new(Arc::clone(&self.shared))
+    }
+
+    /// The clock; it stands still unless it is [moved](Self::advance).
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(FakeClock { shared: Arc::clone(&self.shared) })
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, time: Duration) {
+        self.shared.change(|state| state.now = state.now + time);
+        self.tell(HostEvent::Changed);
+    }
+
+    /// Changes the network and says that something changed.
+    pub fn edit(&self, change: impl FnOnce(&mut NetworkSnapshot)) {
+        self.shared.change(|state| change(&mut state.network));
+        self.advance(STEP);
+    }
+
+    /// A router's option is heard.
+    pub fn hear(&self, link: u32, bytes: &[u8]) {
+        let router = ROUTER.parse().ok();
+        self.tell(HostEvent::RouterOption { link, router, bytes: bytes.to_vec() });
+    }
+
+    /// From now on `call` fails.
+    pub fn fail(&self, call: Call) {
+        self.shared.change(|state| state.failing.insert(call));
+    }
+
+    /// `call` works again.
+    pub fn heal(&self, call: Call) {
+        self.shared.change(|state| state.failing.remove(&call));
+    }
+
+    /// Things that a former process left behind.
+    pub fn leave_behind(&self, things: &[&str]) {
+        self.shared.change(|state| state.stale.extend(things.iter().map(|thing| (*thing).to_owned())));
+    }
+
+    /// Stops telling what happens, as a system that is broken would.
+    pub fn go_deaf(&self) {
+        self.shared.change(|state| state.events = None);
+    }
+
+    /// What there is now.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.shared.look(state::State::view)
+    }
+
+    /// Every intent so far.
+    #[must_use]
+    pub fn intents(&self) -> Vec<HostIntent> {
+        self.shared.look(|state| state.intents.clone())
+    }
+
+    /// Every call so far, in order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.look(|state| state.calls.clone())
+    }
+
+    /// Waits until `condition` holds.
+    ///
+    /// # Panics
+    /// When that takes too long; `what` says what was waited for.
+    pub fn wait_until(&self, what: &str, condition: impl Fn(&View) -> bool) {
+        if let Err(view) = self.shared.wait(PATIENCE, |state| condition(&state.view()).then_some(())) {
+            panic!("waited in vain for {what}: {view:?}");
+        }
+    }
+
+    /// Waits until `call` has been made after the first `after` calls; says how many calls there are then.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub fn wait_call(&self, call: Call, after: usize) -> usize {
+        let made = |calls: &[Call]| calls.get(after..).is_some_and(|new| new.contains(&call));
+        match self.shared.wait(PATIENCE, |state| made(&state.calls).then_some(state.calls.len())) {
+            Ok(count) => count,
+            Err(view) => panic!("waited in vain for {call:?}: {view:?}"),
+        }
+    }
+
+    /// An app on the host sends an IPv4 packet into the tunnel.
+    pub fn app_sends(&self, packet: &[u8]) {
+        self.shared.change(|state| state.from_apps.push_back(packet.to_vec()));
+    }
+
+    /// The next packet that an app gets.
+    ///
+    /// # Panics
+    /// When none comes.
+    #[must_use]
+    pub fn app_gets(&self) -> Vec<u8> {
+        self.shared
+            .wait(PATIENCE, |state| state.to_apps.pop_front())
+            .unwrap_or_else(|view| panic!("no packet for the apps: {view:?}"))
+    }
+
+    /// A neighbour on the uplink sends an IPv6 packet that the port is to see.
+    pub fn link_sends(&self, from: MacAddress, packet: &[u8]) {
+        self.shared.change(|state| state.from_link.push_back((from, packet.to_vec())));
+    }
+
+    /// The next thing that left on the uplink.
+    ///
+    /// # Panics
+    /// When nothing does.
+    #[must_use]
+    pub fn link_gets(&self) -> Sent {
+        self.shared
+            .wait(PATIENCE, |state| state.to_link.pop_front())
+            .unwrap_or_else(|view| panic!("nothing left on the uplink: {view:?}"))
+    }
+
+    fn tell(&self, event: HostEvent) {
+        let events = self.shared.look(|state| state.events.clone());
+        if let Some(events) = events {
+            // A full queue holds a hint already; a service that has ended hears nothing.
+            let _ = events.try_send(event);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct FakeClock {
+    shared: Arc<Shared>,
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        self.shared.look(|state| state.now)
+    }
+
+    fn wall(&self) -> SystemTime {
+        // 2023-11-14, for documents that look real.
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + self.now().since_start()
+    }
+}

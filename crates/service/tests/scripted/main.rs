@@ -1,0 +1,9 @@
+//! The whole service on the scripted host: real threads, real sockets for clients, manual time.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod clients;
+mod failures;
+mod packets;
+mod planes;
+mod support;

@@ -1,0 +1,123 @@
+//! What goes through the plane, and what it says about X.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use engine::nd::Message;
+use model::{MacAddress, solicited_node};
+use platform_fake::{Fake, ROUTER_MAC, Sent, ipv6_only};
+
+use crate::support::{Service, neighbour, udp4, udp6};
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+const OURS: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
+const THEIRS: MacAddress = MacAddress([2, 0, 0, 0, 0, 0x99]);
+
+/// The next neighbour discovery message that left, and the bytes of its packet.
+fn spoken(fake: &Fake) -> (Message, Vec<u8>) {
+    match fake.link_gets() {
+        Sent::Frame(frame) => {
+            assert_eq!(&frame[6..12], &OURS.0);
+            (Message::parse(OURS, &frame[14..]).unwrap(), frame[14..].to_vec())
+        }
+        Sent::Packet { bytes, .. } => panic!("{bytes:02x?}"),
+    }
+}
+
+/// Armed, and the two frames that claim X heard.
+fn armed(fake: &Fake) -> (Service, Ipv6Addr) {
+    let service = Service::armed(fake);
+    let x = service.status().clat.unwrap().v6;
+    assert!(matches!(spoken(fake).0, Message::Solicitation { target, source, .. }
+        if target == x && source.is_unspecified()));
+    assert!(matches!(spoken(fake).0, Message::Advertisement { target, overrides: false, .. } if target == x));
+    (service, x)
+}
+
+#[test]
+fn an_app_talks_to_a_server_and_hears_back() {
+    let fake = Fake::new(ipv6_only());
+    let (service, x) = armed(&fake);
+    let app = (model::DEFAULT_CLAT_V4, 4660);
+    let there: Ipv6Addr = "64:ff9b::c633:6407".parse().unwrap();
+
+    fake.app_sends(&udp4(app, (SERVER, 53), b"hello"));
+    let mut expected = udp6((x, 4660), (there, 53), b"hello");
+    // RFC 7915 section 4.1: one hop is used up.
+    expected[7] = 63;
+    assert_eq!(fake.link_gets(), Sent::Packet { to: ROUTER_MAC, bytes: expected });
+
+    fake.link_sends(ROUTER_MAC, &udp6((there, 53), (x, 4660), b"hello yourself"));
+    let packet = fake.app_gets();
+    assert_eq!((&packet[12..16], &packet[16..20]), (&SERVER.octets()[..], &app.0.octets()[..]));
+    assert_eq!(&packet[28..], b"hello yourself");
+    assert_eq!(packet[8], 63);
+
+    service.wait_code("CL-000");
+    // A packet is counted a moment after it has left.
+    let status = service.ask_until("both packets counted", |status| {
+        status.clat.as_ref().is_some_and(|clat| (clat.bytes.out, clat.bytes.inward) == (33, 42))
+    });
+    let clat = status.clat.unwrap();
+    assert_eq!((clat.packets.out, clat.packets.inward), (1, 1));
+    assert!(clat.drops.is_empty());
+    assert_eq!(status.evidence.age_s, Some(0.0));
+    service.end().unwrap();
+    assert!(fake.view().is_clean());
+}
+
+#[test]
+fn what_is_not_translated_is_counted() {
+    let fake = Fake::new(ipv6_only());
+    let (service, x) = armed(&fake);
+    // Not from behind the prefix: nobody we asked.
+    fake.link_sends(ROUTER_MAC, &udp6(("2001:db8:99::1".parse().unwrap(), 53), (x, 4660), b"?"));
+    fake.app_sends(&[0x45, 0, 0, 9]);
+    service.ask_until("two drops", |status| {
+        status.clat.as_ref().is_some_and(|clat| clat.drops.values().sum::<u64>() == 2)
+    });
+    service.end().unwrap();
+}
+
+#[test]
+fn x_answers_for_itself() {
+    let fake = Fake::new(ipv6_only());
+    let (service, x) = armed(&fake);
+    let router: Ipv6Addr = "fe80::1".parse().unwrap();
+    fake.link_sends(ROUTER_MAC, &neighbour(135, router, solicited_node(x), x));
+    let (message, packet) = spoken(&fake);
+    assert!(matches!(message, Message::Advertisement { target, target_mac: Some(OURS), overrides: false, .. }
+        if target == x));
+    assert_eq!(&packet[8..24], &x.octets(), "from X");
+    assert_eq!(&packet[24..40], &router.octets(), "to whom it may concern");
+
+    fake.advance(Duration::from_millis(1_002));
+    assert!(matches!(spoken(&fake).0, Message::Advertisement { target, overrides: true, .. } if target == x));
+    assert!(matches!(spoken(&fake).0, Message::Solicitation { target, source, .. }
+        if target == router && source == x));
+    fake.link_sends(ROUTER_MAC, &neighbour(135, router, solicited_node(x), x));
+    assert!(matches!(spoken(&fake).0, Message::Advertisement { overrides: true, .. }), "now with override");
+    service.end().unwrap();
+}
+
+#[test]
+fn three_objections_end_it() {
+    let fake = Fake::new(ipv6_only());
+    let (service, mut x) = armed(&fake);
+    for objections in 1..=3 {
+        fake.link_sends(THEIRS, &neighbour(136, x, "ff02::1".parse().unwrap(), x));
+        if objections < 3 {
+            let old = x;
+            (x, _) = match spoken(&fake) {
+                (Message::Solicitation { target, .. }, packet) => (target, packet),
+                other => panic!("{other:?}"),
+            };
+            assert_ne!(x, old);
+            spoken(&fake);
+        }
+    }
+    let status = service.wait_code("CL-605");
+    assert!(status.clat.is_none());
+    fake.wait_until("nothing armed", platform_fake::View::is_clean);
+    service.end().unwrap();
+}

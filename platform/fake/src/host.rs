@@ -1,0 +1,114 @@
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use model::{Applied, HostIntent, MacAddress, NetworkSnapshot, StepFailure};
+use platform_api::{EVENT_QUEUE, Host, HostError, HostEvent, Observe, TunId};
+use tokio::sync::mpsc;
+
+use crate::Call;
+use crate::network::with_lookups;
+use crate::state::{Shared, State};
+
+/// The control half of the scripted host.
+#[derive(Debug)]
+pub struct FakeHost {
+    shared: Arc<Shared>,
+}
+
+impl FakeHost {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    fn call(&self, call: Call) -> Result<(), HostError> {
+        self.shared.change(|state| state.call(call)).map_err(|_| call.host_error())
+    }
+}
+
+impl Observe for FakeHost {
+    fn subscribe(&mut self) -> Result<mpsc::Receiver<HostEvent>, HostError> {
+        self.call(Call::Subscribe)?;
+        let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
+        self.shared.change(|state| state.events = Some(sender));
+        Ok(receiver)
+    }
+
+    async fn snapshot(&mut self, lookups: &[Ipv6Addr], _own: Option<&TunId>) -> Result<NetworkSnapshot, HostError> {
+        self.call(Call::Snapshot)?;
+        Ok(self.shared.look(|state| with_lookups(&state.network, lookups)))
+    }
+}
+
+impl Host for FakeHost {
+    async fn apply(&mut self, intent: &HostIntent, own: Option<&TunId>) -> Applied {
+        self.shared.change(|state| {
+            state.intents.push(intent.clone());
+            let mut failures = Vec::new();
+            put(state, intent, own, &mut failures);
+            take_away(state, intent, &mut failures);
+            let in_place = &state.in_place;
+            let route = in_place.route.clone().filter(|route| in_place.address == Some(route.address));
+            Applied { generation: intent.generation, default_v4: route, silent_v6: in_place.silent, failures }
+        })
+    }
+
+    async fn cleanup_stale(&mut self) -> Result<Vec<String>, HostError> {
+        self.call(Call::CleanupStale)?;
+        Ok(self.shared.change(|state| std::mem::take(&mut state.stale)))
+    }
+
+    fn solicit_routers(&mut self, _link: u32, _mac: Option<MacAddress>) -> Result<(), HostError> {
+        self.call(Call::SolicitRouters)
+    }
+
+    async fn resolve_neighbour(&mut self, _link: u32, _address: Ipv6Addr) -> Result<(), HostError> {
+        self.call(Call::ResolveNeighbour)
+    }
+}
+
+/// One step; says whether it was done.
+fn step(state: &mut State, call: Call, failures: &mut Vec<StepFailure>) -> bool {
+    match state.call(call) {
+        Ok(()) => true,
+        Err(error) => {
+            failures.push(StepFailure { step: format!("{call:?}"), error: error.to_string() });
+            false
+        }
+    }
+}
+
+fn put(state: &mut State, intent: &HostIntent, own: Option<&TunId>, failures: &mut Vec<StepFailure>) {
+    if let Some(route) = &intent.default_v4 {
+        if own.is_none() || state.in_place.tunnels == 0 {
+            let error = "there is no tunnel to put it on".to_owned();
+            return failures.push(StepFailure { step: "AddAddress".into(), error });
+        }
+        if state.in_place.address != Some(route.address) && step(state, Call::AddAddress, failures) {
+            state.in_place.address = Some(route.address);
+        }
+        if state.in_place.device_mtu != Some(route.device_mtu) && step(state, Call::SetMtu, failures) {
+            state.in_place.device_mtu = Some(route.device_mtu);
+        }
+        let reachable = state.in_place.address == Some(route.address);
+        if reachable && state.in_place.route.as_ref() != Some(route) && step(state, Call::AddRoute, failures) {
+            state.in_place.route = Some(route.clone());
+        }
+    }
+    if intent.silent_v6.is_some() && state.in_place.silent != intent.silent_v6 && step(state, Call::Silence, failures) {
+        state.in_place.silent = intent.silent_v6;
+    }
+}
+
+fn take_away(state: &mut State, intent: &HostIntent, failures: &mut Vec<StepFailure>) {
+    if intent.default_v4.is_none() {
+        if state.in_place.route.is_some() && step(state, Call::RemoveRoute, failures) {
+            state.in_place.route = None;
+        }
+        if state.in_place.address.is_some() && step(state, Call::RemoveAddress, failures) {
+            state.in_place.address = None;
+        }
+    }
+    if intent.silent_v6.is_none() && state.in_place.silent.is_some() && step(state, Call::Unsilence, failures) {
+        state.in_place.silent = None;
+    }
+}
