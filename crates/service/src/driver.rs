@@ -18,6 +18,9 @@ use crate::plane::{Plane, Report};
 /// Between two snapshots: a storm of notifications must not become a storm of work. Short enough not to be felt.
 const SNAPSHOT_PAUSE: Duration = Duration::from_millis(5);
 
+/// After the system could not be asked.
+const SNAPSHOT_AGAIN: Duration = Duration::from_secs(1);
+
 /// A client's question; the answer goes back through it.
 type Question = oneshot::Sender<Status>;
 
@@ -33,6 +36,8 @@ pub(crate) struct Driver<H: Host, I: PlaneIo> {
     changes: watch::Sender<u64>,
     last_snapshot: Option<Timestamp>,
     stale: bool,
+    /// When to try again what failed, if no notification comes before.
+    look_again: Option<Timestamp>,
 }
 
 impl<H: Host, I: PlaneIo> Driver<H, I> {
@@ -53,6 +58,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
             changes: watch::Sender::new(0),
             last_snapshot: None,
             stale: true,
+            look_again: None,
         }
     }
 
@@ -69,6 +75,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         let serving = tokio::spawn(server.run(source));
         tokio::pin!(stop);
         let result = loop {
+            self.stale |= self.look_again.is_some_and(|at| at <= self.clock.now());
             if self.stale && self.snapshot_due() {
                 self.snapshot().await;
             }
@@ -109,7 +116,8 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         let engine = self.engine.poll_timeout(now).map(|at| at.since(now));
         let snapshot = self.last_snapshot.filter(|_| self.stale).map(|last| (last + SNAPSHOT_PAUSE).since(now));
         // tokio counts in milliseconds; a wait that ends a moment early would spin.
-        [engine, snapshot].into_iter().flatten().min().map(|wait| wait + Duration::from_millis(1))
+        let again = self.look_again.map(|at| at.since(now));
+        [engine, snapshot, again].into_iter().flatten().min().map(|wait| wait + Duration::from_millis(1))
     }
 
     /// Takes what has queued up: options one by one, hints as one.
@@ -129,6 +137,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
 
     async fn snapshot(&mut self) {
         self.stale = false;
+        self.look_again = None;
         self.last_snapshot = Some(self.clock.now());
         let own = self.plane.tun();
         match self.host.snapshot(&self.engine.lookup_targets(), own.as_ref()).await {
@@ -136,8 +145,11 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 self.macs = snapshot.links.values().filter_map(|link| Some((link.index, link.mac?))).collect();
                 self.engine.handle(Event::Snapshot(snapshot), self.clock.now());
             }
-            // The last good picture stays; the next notification brings another try.
-            Err(error) => warn!(%error, "cannot look at the network"),
+            // The last good picture stays.
+            Err(error) => {
+                warn!(%error, "cannot look at the network");
+                self.look_again = Some(self.clock.now() + SNAPSHOT_AGAIN);
+            }
         }
     }
 
@@ -153,6 +165,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                         debug!(%error, "no solicitation sent");
                     }
                 }
+                Action::AskDns { .. } => {}
                 Action::ResolveNeighbour { link, address } => {
                     if let Err(error) = self.host.resolve_neighbour(link, address).await {
                         warn!(%error, "cannot have the kernel resolve the router");

@@ -79,12 +79,19 @@ impl Agent {
         agent
     }
 
-    /// An address that was claimed before, on the same link, and has been answered for since. Says so once more:
-    /// whoever listens may have asked for another generation before the first time.
-    #[must_use]
-    pub fn resume(config: AgentConfig, now: Timestamp) -> Self {
-        let events = VecDeque::from([AgentEvent::Claimed(config.address)]);
-        Self { phase: Phase::Ours { left: 1, next: now }, frames: VecDeque::new(), events, config }
+    /// The same address on the same link for another generation. What was found out is said again: whoever listens
+    /// may have asked for another generation before the first time.
+    pub fn renew(&mut self, config: AgentConfig, now: Timestamp) {
+        match self.phase {
+            Phase::Asking { .. } => {}
+            Phase::Ours { .. } => {
+                self.events.push_back(AgentEvent::Claimed(config.address));
+                // The gateway may be another one, which does not know X yet.
+                self.phase = Phase::Ours { left: 1, next: now };
+            }
+            Phase::Lost => self.events.push_back(AgentEvent::Duplicate(config.address)),
+        }
+        self.config = config;
     }
 
     /// Whether no objection was heard in time.
@@ -220,6 +227,15 @@ mod tests {
         matches!(message, Message::Advertisement { overrides: true, .. })
     }
 
+    /// Claimed, and nothing left to say.
+    fn claimed() -> Agent {
+        let mut agent = Agent::new(config(Dad::Optimistic), ms(0));
+        agent.handle_timeout(ms(1000));
+        agent.handle_timeout(ms(2000));
+        while agent.poll_frame().is_some() || agent.poll_event().is_some() {}
+        agent
+    }
+
     #[test]
     fn optimistic_announces_without_override_and_is_sure_after_a_second() {
         let mut agent = Agent::new(config(Dad::Optimistic), ms(0));
@@ -278,8 +294,7 @@ mod tests {
 
     #[test]
     fn a_claimed_address_is_defended_to_everyone() {
-        let mut agent = Agent::resume(config(Dad::Optimistic), ms(0));
-        assert_eq!(agent.poll_event(), Some(AgentEvent::Claimed(address("2001:db8:1::a"))), "for those who missed it");
+        let mut agent = claimed();
         agent.handle(&asks("::"));
         assert!(overrides(&sent(&mut agent)[0]));
         assert_eq!(agent.poll_event(), None);
@@ -294,22 +309,38 @@ mod tests {
     }
 
     #[test]
+    fn another_generation_hears_what_the_one_before_may_have_missed() {
+        let mut agent = claimed();
+        let elsewhere = AgentConfig { gateway: address("fe80::2"), ..config(Dad::Optimistic) };
+        agent.renew(elsewhere.clone(), ms(5000));
+        assert_eq!(agent.poll_event(), Some(AgentEvent::Claimed(address("2001:db8:1::a"))));
+        agent.handle_timeout(ms(5000));
+        let asked = sent(&mut agent);
+        assert!(matches!(asked[1], Message::Solicitation { target, .. } if target == address("fe80::2")));
+
+        let mut agent = Agent::new(config(Dad::Optimistic), ms(0));
+        agent.handle(&asks("::"));
+        agent.poll_event();
+        agent.renew(elsewhere, ms(10));
+        assert_eq!(agent.poll_event(), Some(AgentEvent::Duplicate(address("2001:db8:1::a"))));
+    }
+
+    #[test]
     fn the_gateway_tells_its_address() {
-        let mut agent = Agent::resume(config(Dad::Optimistic), ms(0));
+        let mut agent = claimed();
         let answer = Message::Advertisement {
             from_mac: THEIRS,
             target: address("fe80::1"),
             target_mac: Some(MacAddress([2, 0, 0, 0, 0, 7])),
             overrides: true,
         };
-        agent.poll_event();
         agent.handle(&answer);
         assert_eq!(agent.poll_event(), Some(AgentEvent::GatewayMac(MacAddress([2, 0, 0, 0, 0, 7]))));
     }
 
     #[test]
     fn a_flood_of_questions_is_bounded() {
-        let mut agent = Agent::resume(config(Dad::Optimistic), ms(0));
+        let mut agent = claimed();
         for _ in 0..10_000 {
             agent.handle(&asks("fe80::9"));
         }

@@ -70,9 +70,9 @@ impl<'a, I: PlaneIo> Down<'a, I> {
         let now = self.shared.clock.now();
         let (old, new) = (&self.active.config, &active.config);
         let same_address = (old.v6, old.uplink.link, old.uplink.mac) == (new.v6, new.uplink.link, new.uplink.mac);
-        if same_address && self.agent.is_claimed() {
-            self.agent = Agent::resume(agent_config(new), now);
-        } else if !same_address {
+        if same_address {
+            self.agent.renew(agent_config(new), now);
+        } else {
             self.agent = Agent::new(agent_config(new), now);
         }
         self.translator.replace(active.translator.clone());
