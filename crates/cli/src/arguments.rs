@@ -32,8 +32,23 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Show the state now
     Status(StatusOptions),
+    /// Say in one line, and by exit code, whether IPv4 works
+    Check(CheckOptions),
+    /// Show every change, until interrupted; with --json one status a line
+    Watch,
     /// Wait until IPv4 is there
     Wait(WaitOptions),
+    /// Take everything down, look at the network anew, and put it up again
+    Rearm,
+    /// Leave IPv4 alone for a while
+    Pause(PauseOptions),
+    /// End a pause
+    Resume,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Show the versions of this program and of the service
     Version,
     /// An IPv6-only network in namespaces, to see how programs behave without IPv4 (root)
@@ -51,6 +66,32 @@ pub(crate) struct StatusOptions {
     /// Also drops, resolvers, all prefixes and interfaces
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckOptions {
+    /// Exit code 0 for healthy, 1 for anything else
+    #[arg(long)]
+    pub(crate) binary: bool,
+
+    /// The line in Jamf's extension attribute tags
+    #[arg(long)]
+    pub(crate) jamf_ea: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PauseOptions {
+    /// How long, such as 30m or 1h; a bare number is seconds
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, default_value = "30m")]
+    pub(crate) length: Duration,
+
+    /// Until resumed (administrators, or where PauseMaxMinutes is 0)
+    #[arg(long, conflicts_with = "length")]
+    pub(crate) indefinitely: bool,
+
+    /// Why; shown in the status
+    #[arg(long, default_value = "")]
+    pub(crate) reason: String,
 }
 
 #[derive(Args, Debug)]

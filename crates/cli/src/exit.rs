@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use ipc::ClientError;
+use model::{Code, State, Status};
 
 /// Exit codes; scripts rely on the numbers. 2 is clap's, for bad usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,12 @@ pub(crate) enum Exit {
     Unreachable,
     Denied,
     Timeout,
+    Limited,
+    Down,
+    NoNetwork,
+    Conflict,
+    Paused,
+    Checking,
 }
 
 impl Exit {
@@ -20,6 +27,29 @@ impl Exit {
             Self::Unreachable => 3,
             Self::Denied => 4,
             Self::Timeout => 5,
+            Self::Limited => 10,
+            Self::Down => 11,
+            Self::NoNetwork => 12,
+            Self::Conflict => 13,
+            Self::Paused => 14,
+            Self::Checking => 15,
+        }
+    }
+}
+
+impl Exit {
+    /// The health that a status stands for.
+    pub(crate) fn of(status: &Status) -> Self {
+        if matches!(status.code, Code::Conflict | Code::AddressConflict) {
+            return Self::Conflict;
+        }
+        match status.state {
+            State::Working | State::StandbyNative | State::StandbyOs => Self::Good,
+            State::Limited => Self::Limited,
+            State::Down => Self::Down,
+            State::NoNetwork => Self::NoNetwork,
+            State::Paused => Self::Paused,
+            State::Checking => Self::Checking,
         }
     }
 }
@@ -28,7 +58,7 @@ impl From<&ClientError> for Exit {
     fn from(error: &ClientError) -> Self {
         match error {
             ClientError::NotRunning { .. } | ClientError::Silent | ClientError::Broken(_) => Self::Unreachable,
-            ClientError::Denied { .. } => Self::Denied,
+            ClientError::Denied { .. } | ClientError::NotAllowed(_) => Self::Denied,
             ClientError::VersionSkew(_) | ClientError::Refused(_) => Self::Internal,
         }
     }
@@ -47,8 +77,10 @@ pub(crate) fn hint(error: &ClientError) -> Option<&'static str> {
             Some("Start it: systemctl start everclatd, or by hand as root: everclatd run")
         }
         ClientError::Silent => Some("Restart it: systemctl restart everclatd"),
-        ClientError::Denied { .. } | ClientError::VersionSkew(_) | ClientError::Refused(_) | ClientError::Broken(_) => {
-            None
-        }
+        ClientError::Denied { .. }
+        | ClientError::NotAllowed(_)
+        | ClientError::VersionSkew(_)
+        | ClientError::Refused(_)
+        | ClientError::Broken(_) => None,
     }
 }

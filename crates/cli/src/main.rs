@@ -1,12 +1,15 @@
 //! `everclat`: asks the service, and says what it hears in words, JSON and exit codes.
 
 mod arguments;
+mod check;
+mod control;
 mod exit;
 mod status;
 mod version;
 mod wait;
+mod watch;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command};
 use exit::Exit;
@@ -22,7 +25,18 @@ fn main() -> std::process::ExitCode {
             Exit::Internal.into()
         }),
         Command::LabNode { arguments } => lab::node::main(arguments),
-        Command::Status(_) | Command::Wait(_) | Command::Version => ask(&arguments).into(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "everclat", &mut std::io::stdout());
+            Exit::Good.into()
+        }
+        Command::Status(_)
+        | Command::Check(_)
+        | Command::Watch
+        | Command::Wait(_)
+        | Command::Rearm
+        | Command::Pause(_)
+        | Command::Resume
+        | Command::Version => ask(&arguments).into(),
     }
 }
 
@@ -38,9 +52,14 @@ fn ask(arguments: &Arguments) -> Exit {
     let result = runtime.block_on(async {
         match &arguments.command {
             Command::Status(options) => status::run(arguments, options).await,
+            Command::Check(options) => check::run(arguments, options).await,
+            Command::Watch => watch::run(arguments).await,
             Command::Wait(options) => wait::run(arguments, options).await,
+            Command::Rearm => control::rearm(arguments).await,
+            Command::Pause(options) => control::pause(arguments, options).await,
+            Command::Resume => control::resume(arguments).await,
             Command::Version => version::run(arguments).await,
-            Command::Lab(_) | Command::LabNode { .. } => Ok(Exit::Good),
+            Command::Lab(_) | Command::LabNode { .. } | Command::Completions { .. } => Ok(Exit::Good),
         }
     });
     result.unwrap_or_else(|error| {

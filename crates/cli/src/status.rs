@@ -29,14 +29,18 @@ pub(crate) fn json(value: &impl Serialize, compact: bool) -> String {
 /// The status for people.
 pub(crate) fn text(status: &Status, verbose: bool) -> String {
     let mut out = String::new();
-    let style = style(status.state);
-    let reset = style.render_reset();
-    let _ = writeln!(out, "{}{} {}{reset}  ({})", style.render(), mark(status.state), status.title, status.code);
+    let _ = writeln!(out, "{}", headline(status));
     let mut line = |label: &str, value: String| {
         let _ = writeln!(out, "  {label:<12}{value}");
     };
-    for cause in status.causes.iter().filter(|cause| !cause.detail.is_empty()) {
+    let causes = status.causes.iter().filter(|cause| !cause.detail.is_empty() && status.pause.is_none());
+    for cause in causes {
         line("Why", cause.detail.clone());
+    }
+    if let Some(pause) = &status.pause {
+        let until = pause.until.as_deref().unwrap_or("resumed");
+        let reason = if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
+        line("Paused", format!("until {until}{reason}"));
     }
     if let Some(uplink) = &status.uplink {
         line("Uplink", format!("{}, router {}, MTU {}", uplink.name, uplink.gateway, uplink.mtu));
@@ -86,6 +90,13 @@ pub(crate) fn text(status: &Status, verbose: bool) -> String {
         line("Service", format!("{}, process {}", status.product.version, status.service.pid));
     }
     out
+}
+
+/// State and code, told by shape first.
+pub(crate) fn headline(status: &Status) -> String {
+    let style = style(status.state);
+    let (on, off) = (style.render(), style.render_reset());
+    format!("{on}{} {}{off}  ({})", mark(status.state), status.title, status.code)
 }
 
 fn describe(prefix: &Pref64Status) -> String {
@@ -171,6 +182,35 @@ mod tests {
              \x20 Re-armed    once in 41 ms (uplink-lost)\n\
              \x20 Since       2026-11-21T04:00:00Z\n"
         );
+    }
+
+    #[test]
+    fn health_as_exit_code() {
+        let mut status = working();
+        assert_eq!(Exit::of(&status), Exit::Good);
+        for (state, number) in [
+            (State::StandbyNative, 0),
+            (State::StandbyOs, 0),
+            (State::Limited, 10),
+            (State::Down, 11),
+            (State::NoNetwork, 12),
+            (State::Paused, 14),
+            (State::Checking, 15),
+        ] {
+            status.state = state;
+            assert_eq!(Exit::of(&status).number(), number, "{state:?}");
+        }
+        status.code = model::Code::AddressConflict;
+        assert_eq!(Exit::of(&status).number(), 13);
+    }
+
+    #[test]
+    fn a_pause_says_how_long_and_why() {
+        let mut status = working();
+        status.state = State::Paused;
+        status.pause =
+            Some(model::PauseStatus { until: Some("2026-11-21T05:00:00Z".into()), reason: "a test call".into() });
+        assert!(text(&status, false).contains("until 2026-11-21T05:00:00Z: a test call"));
     }
 
     #[test]

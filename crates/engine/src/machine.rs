@@ -149,6 +149,12 @@ impl Engine {
         targets
     }
 
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Router advertisement options that had to be ignored.
     #[must_use]
     pub fn malformed_options(&self) -> u64 {

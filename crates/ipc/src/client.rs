@@ -7,7 +7,7 @@ use model::Status;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use crate::message::{Hello, MIN_PROTOCOL, PROTOCOL, RefusalKind, Reply, Request};
+use crate::message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
 use crate::transport::{Connection, MAX_REPLY, name};
 
 /// A service on this machine answers in a millisecond; one that does not in this time hangs.
@@ -31,6 +31,9 @@ pub enum ClientError {
     /// Client and service are of versions that do not understand each other.
     #[error("the service and this program differ in version: {0}; update both")]
     VersionSkew(String),
+    /// This user may not do that.
+    #[error("{0}")]
+    NotAllowed(String),
     /// The service refused.
     #[error("the service refused: {0}")]
     Refused(String),
@@ -67,11 +70,8 @@ impl Client {
                 "{} speaks protocol {}, this program {MIN_PROTOCOL} to {PROTOCOL}",
                 service.program, service.protocol
             ))),
-            Reply::Status(_) => Err(unexpected()),
-            Reply::Refused(refusal) if refusal.kind == RefusalKind::Version => {
-                Err(ClientError::VersionSkew(refusal.message))
-            }
-            Reply::Refused(refusal) => Err(ClientError::Refused(refusal.message)),
+            Reply::Status(_) | Reply::Done => Err(unexpected()),
+            Reply::Refused(refusal) => Err(refused(refusal)),
         }
     }
 
@@ -88,6 +88,19 @@ impl Client {
     pub async fn status(&mut self) -> Result<Status, ClientError> {
         self.connection.send(&Request::Status).await?;
         status(answer(&mut self.connection).await?)
+    }
+
+    /// Has the service change something.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::NotAllowed`] when this user may not.
+    pub async fn control(&mut self, control: Control) -> Result<(), ClientError> {
+        self.connection.send(&Request::Control(control)).await?;
+        match answer(&mut self.connection).await? {
+            Reply::Done => Ok(()),
+            Reply::Refused(refusal) => Err(refused(refusal)),
+            Reply::Hello(_) | Reply::Status(_) => Err(unexpected()),
+        }
     }
 
     /// Asks for the status now and after every change; read them with [`next`](Self::next).
@@ -128,8 +141,16 @@ async fn answer(connection: &mut Connection) -> Result<Reply, ClientError> {
 fn status(reply: Reply) -> Result<Status, ClientError> {
     match reply {
         Reply::Status(status) => Ok(*status),
-        Reply::Refused(refusal) => Err(ClientError::Refused(refusal.message)),
-        Reply::Hello(_) => Err(unexpected()),
+        Reply::Refused(refusal) => Err(refused(refusal)),
+        Reply::Hello(_) | Reply::Done => Err(unexpected()),
+    }
+}
+
+fn refused(refusal: Refusal) -> ClientError {
+    match refusal.kind {
+        RefusalKind::Version => ClientError::VersionSkew(refusal.message),
+        RefusalKind::Denied => ClientError::NotAllowed(refusal.message),
+        RefusalKind::Malformed | RefusalKind::Busy | RefusalKind::Stopping => ClientError::Refused(refusal.message),
     }
 }
 

@@ -13,9 +13,9 @@ mod server;
 mod transport;
 
 pub use client::{Client, ClientError};
-pub use message::{Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
+pub use message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
 pub use peer::{Peer, Rights};
-pub use server::{Server, StatusSource};
+pub use server::{Backend, Server};
 
 /// Where the service listens unless it is told otherwise (product.md). On Windows the name of a pipe.
 #[must_use]

@@ -25,6 +25,25 @@ pub enum Request {
     Status,
     /// The status now and after every change, until the client leaves.
     Watch,
+    /// Change something; what this client may is decided by who it is.
+    Control(Control),
+}
+
+/// What a client wants changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "control", rename_all = "snake_case")]
+pub enum Control {
+    /// Take everything down, look at the network anew, and put it up again.
+    Rearm,
+    /// Leave IPv4 alone for a while.
+    Pause {
+        /// How long; null: until resumed.
+        seconds: Option<u64>,
+        /// Why, in the person's words; may be empty.
+        reason: String,
+    },
+    /// End a pause.
+    Resume,
 }
 
 /// What the service answers.
@@ -35,6 +54,8 @@ pub enum Reply {
     Hello(Hello),
     /// The whole status.
     Status(Box<Status>),
+    /// It was done.
+    Done,
     /// The request was not carried out.
     Refused(Refusal),
 }
@@ -56,6 +77,8 @@ pub enum RefusalKind {
     Malformed,
     /// The client's protocol version is not spoken here.
     Version,
+    /// This user may not.
+    Denied,
     /// Too many clients.
     Busy,
     /// The service is stopping.
@@ -73,6 +96,12 @@ mod tests {
         assert_eq!(serde_json::to_string(&hello).unwrap(), r#"{"protocol":1,"program":"everclat 0.1.0"}"#);
         assert_eq!(serde_json::to_string(&Request::Status).unwrap(), r#"{"request":"status"}"#);
         assert_eq!(serde_json::to_string(&Request::Watch).unwrap(), r#"{"request":"watch"}"#);
+        let pause = Request::Control(Control::Pause { seconds: Some(60), reason: "call".into() });
+        assert_eq!(
+            serde_json::to_string(&pause).unwrap(),
+            r#"{"request":"control","control":"pause","seconds":60,"reason":"call"}"#
+        );
+        assert_eq!(serde_json::to_string(&Reply::Done).unwrap(), r#"{"reply":"done"}"#);
         let refusal = Reply::Refused(Refusal { kind: RefusalKind::Version, message: "no".into() });
         assert_eq!(serde_json::to_string(&refusal).unwrap(), r#"{"reply":"refused","kind":"version","message":"no"}"#);
         assert_eq!(

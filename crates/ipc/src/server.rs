@@ -10,7 +10,7 @@ use model::Status;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::message::{Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
+use crate::message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
 use crate::peer::Peer;
 use crate::transport::{Connection, MAX_REQUEST, name};
 
@@ -21,10 +21,16 @@ const HELLO: Duration = Duration::from_secs(2);
 /// After accepting failed (no descriptors left): long enough not to spin.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Where the server gets the status from.
-pub trait StatusSource: Send + Sync + 'static {
+/// What stands behind the server.
+pub trait Backend: Send + Sync + 'static {
     /// The status now; `None` when the service is stopping.
     fn status(&self) -> impl Future<Output = Option<Status>> + Send;
+
+    /// Carries out what `peer` wants, if it may.
+    ///
+    /// # Errors
+    /// When it may not, or when it cannot be done.
+    fn control(&self, peer: Peer, control: Control) -> impl Future<Output = Result<(), Refusal>> + Send;
 
     /// Changes its value whenever the status changed in more than counters and ages.
     fn changes(&self) -> watch::Receiver<u64>;
@@ -57,7 +63,7 @@ impl Server {
     }
 
     /// Serves clients for ever.
-    pub async fn run(self, source: Arc<impl StatusSource>) {
+    pub async fn run(self, source: Arc<impl Backend>) {
         let places = Arc::new(Semaphore::new(MAX_CLIENTS));
         let program: Arc<str> = self.program.into();
         loop {
@@ -77,7 +83,7 @@ impl Server {
     }
 }
 
-async fn serve(stream: Stream, source: &impl StatusSource, program: &str) -> io::Result<()> {
+async fn serve(stream: Stream, source: &impl Backend, program: &str) -> io::Result<()> {
     let peer = Peer::of(&stream.peer_creds()?);
     let mut connection = Connection::new(stream, MAX_REQUEST);
     let hello: Hello = match timeout(HELLO, connection.receive()).await {
@@ -92,8 +98,6 @@ async fn serve(stream: Stream, source: &impl StatusSource, program: &str) -> io:
         );
         return refuse(&mut connection, RefusalKind::Version, message).await;
     }
-    // Reading is all there is so far, and it is for everyone; later requests ask `peer.rights()`.
-    let _ = peer.rights();
     let spoken = Hello { protocol: hello.protocol.min(PROTOCOL), program: program.to_owned() };
     connection.send(&Reply::Hello(spoken)).await?;
     loop {
@@ -102,6 +106,13 @@ async fn serve(stream: Stream, source: &impl StatusSource, program: &str) -> io:
                 if !send_status(&mut connection, source).await? {
                     return Ok(());
                 }
+            }
+            Ok(Some(Request::Control(control))) => {
+                let reply = match source.control(peer, control).await {
+                    Ok(()) => Reply::Done,
+                    Err(refusal) => Reply::Refused(refusal),
+                };
+                connection.send(&reply).await?;
             }
             Ok(Some(Request::Watch)) => return watch(&mut connection, source).await,
             Ok(None) => return Ok(()),
@@ -117,7 +128,7 @@ async fn serve(stream: Stream, source: &impl StatusSource, program: &str) -> io:
     }
 }
 
-async fn watch(connection: &mut Connection, source: &impl StatusSource) -> io::Result<()> {
+async fn watch(connection: &mut Connection, source: &impl Backend) -> io::Result<()> {
     let mut changes = source.changes();
     loop {
         changes.mark_unchanged();
@@ -132,7 +143,7 @@ async fn watch(connection: &mut Connection, source: &impl StatusSource) -> io::R
     }
 }
 
-async fn send_status(connection: &mut Connection, source: &impl StatusSource) -> io::Result<bool> {
+async fn send_status(connection: &mut Connection, source: &impl Backend) -> io::Result<bool> {
     match source.status().await {
         Some(status) => connection.send(&Reply::Status(Box::new(status))).await.map(|()| true),
         None => {

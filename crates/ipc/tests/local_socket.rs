@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use everclat_ipc::{Client, ClientError, PROTOCOL, Server, StatusSource};
+use everclat_ipc::{Backend, Client, ClientError, Control, PROTOCOL, Peer, Refusal, RefusalKind, Server};
 use model::Status;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,10 +25,21 @@ struct Source {
     stopping: watch::Receiver<bool>,
 }
 
-impl StatusSource for Source {
+impl Backend for Source {
     async fn status(&self) -> Option<Status> {
         let uptime = *self.changes.borrow();
         (!*self.stopping.borrow()).then(|| status(uptime))
+    }
+
+    /// Lets everybody resume, and nobody do anything else.
+    async fn control(&self, peer: Peer, control: Control) -> Result<(), Refusal> {
+        assert_eq!(peer.pid, Some(std::process::id()), "as the system tells it");
+        match control {
+            Control::Resume => Ok(()),
+            Control::Rearm | Control::Pause { .. } => {
+                Err(Refusal { kind: RefusalKind::Denied, message: "not you".into() })
+            }
+        }
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -267,4 +278,14 @@ async fn a_living_services_socket_is_not() {
 async fn nobody_there() {
     let nowhere = Client::connect(Path::new("/nonexistent/sock"), "test").await;
     assert!(matches!(nowhere, Err(ClientError::NotRunning { .. })), "{nowhere:?}");
+}
+
+#[tokio::test]
+async fn what_may_be_changed_is_decided_by_who_asks() {
+    let service = Service::start().await;
+    let mut client = Client::connect(&service.path, "test 1").await.unwrap();
+    client.control(Control::Resume).await.unwrap();
+    let refused = client.control(Control::Rearm).await.unwrap_err();
+    assert!(matches!(&refused, ClientError::NotAllowed(why) if why == "not you"), "{refused}");
+    client.status().await.unwrap();
 }

@@ -79,6 +79,10 @@ pub struct Settings {
     pub dad: Setting<Dad>,
     /// Metric of our IPv4 default route.
     pub ipv4_route_metric: Setting<u32>,
+    /// Whether local users who are no administrators may pause us.
+    pub allow_user_pause: Setting<bool>,
+    /// The longest pause of such a user, in minutes; 0: any.
+    pub pause_max_minutes: Setting<u16>,
     /// MTU of our IPv4 default route in bytes; 0: uplink IPv6 MTU - 28.
     pub mtu: Setting<u16>,
 }
@@ -91,6 +95,8 @@ impl Default for Settings {
             clat_ipv4: Setting::default_value(DEFAULT_CLAT_V4),
             dad: Setting::default_value(Dad::Optimistic),
             ipv4_route_metric: Setting::default_value(2048),
+            allow_user_pause: Setting::default_value(true),
+            pause_max_minutes: Setting::default_value(60),
             mtu: Setting::default_value(0),
         }
     }
@@ -121,6 +127,20 @@ impl Settings {
             Ok(_) | Err(_) => Err(InvalidSetting {
                 key: "Mtu",
                 reason: format!("{mtu} is not allowed; use 0 (automatic) or 1252 to 65507 bytes"),
+            }),
+        }
+    }
+
+    /// Checks a number for the `PauseMaxMinutes` key.
+    ///
+    /// # Errors
+    /// When it is not in 0 to 1440.
+    pub fn check_pause_max_minutes(minutes: i64) -> Result<u16, InvalidSetting> {
+        match u16::try_from(minutes) {
+            Ok(minutes) if minutes <= 1440 => Ok(minutes),
+            Ok(_) | Err(_) => Err(InvalidSetting {
+                key: "PauseMaxMinutes",
+                reason: format!("{minutes} is not allowed; use 0 (no limit) or 1 to 1440 minutes"),
             }),
         }
     }

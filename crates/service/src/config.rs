@@ -39,7 +39,7 @@ pub fn load(path: &Path) -> (Settings, Vec<Problem>) {
 /// A key, and how its value gets into the settings.
 type Taker = fn(&mut Settings, &DeValue<'_>) -> Result<(), String>;
 
-const KEYS: [(&str, Taker); 6] = [
+const KEYS: [(&str, Taker); 8] = [
     ("Enabled", |settings, value| {
         let enabled = value.as_bool().ok_or_else(|| expected("true or false", value))?;
         settings.enabled.set(enabled, Origin::Config);
@@ -69,6 +69,16 @@ const KEYS: [(&str, Taker); 6] = [
     ("Ipv4RouteMetric", |settings, value| {
         let metric = Settings::check_metric(integer(value)?).map_err(|error| reason(&error))?;
         settings.ipv4_route_metric.set(metric, Origin::Config);
+        Ok(())
+    }),
+    ("AllowUserPause", |settings, value| {
+        let allowed = value.as_bool().ok_or_else(|| expected("true or false", value))?;
+        settings.allow_user_pause.set(allowed, Origin::Config);
+        Ok(())
+    }),
+    ("PauseMaxMinutes", |settings, value| {
+        let minutes = Settings::check_pause_max_minutes(integer(value)?).map_err(|error| reason(&error))?;
+        settings.pause_max_minutes.set(minutes, Origin::Config);
         Ok(())
     }),
     ("Mtu", |settings, value| {

@@ -2,18 +2,21 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use engine::{Action, Engine, Event, ProcessInfo};
-use ipc::{Server, StatusSource};
+use ipc::{Backend, Control, Peer, Refusal, RefusalKind, Server};
 use model::{HostIntent, MacAddress, Settings, Status, Timestamp};
 use platform_api::{Clock, Host, HostEvent, PlaneIo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
+use crate::dns;
 use crate::plane::{Plane, Report};
+use crate::rights;
 
 /// Between two snapshots: a storm of notifications must not become a storm of work. Short enough not to be felt.
 const SNAPSHOT_PAUSE: Duration = Duration::from_millis(5);
@@ -21,14 +24,20 @@ const SNAPSHOT_PAUSE: Duration = Duration::from_millis(5);
 /// After the system could not be asked.
 const SNAPSHOT_AGAIN: Duration = Duration::from_secs(1);
 
-/// A client's question; the answer goes back through it.
-type Question = oneshot::Sender<Status>;
+/// What a client wants; the answer goes back through it.
+enum Question {
+    Status(oneshot::Sender<Status>),
+    Control(Peer, Control, oneshot::Sender<Result<(), Refusal>>),
+}
 
 /// Everything the service is made of.
 pub(crate) struct Driver<H: Host, I: PlaneIo> {
     host: H,
     plane: Plane<I>,
     reports: mpsc::UnboundedReceiver<Report>,
+    /// Answers to what was asked of others than the host and the plane.
+    answers: mpsc::UnboundedReceiver<Event>,
+    heard: mpsc::UnboundedSender<Event>,
     clock: Arc<dyn Clock>,
     engine: Engine,
     process: ProcessInfo,
@@ -43,10 +52,13 @@ pub(crate) struct Driver<H: Host, I: PlaneIo> {
 impl<H: Host, I: PlaneIo> Driver<H, I> {
     pub(crate) fn new(host: H, io: I, clock: Arc<dyn Clock>, settings: Settings, secret: [u8; 32]) -> Self {
         let (sender, reports) = mpsc::unbounded_channel();
+        let (heard, answers) = mpsc::unbounded_channel();
         Self {
             host,
             plane: Plane::new(io, Arc::clone(&clock), sender),
             reports,
+            answers,
+            heard,
             engine: Engine::new(settings, secret, clock.now()),
             clock,
             process: ProcessInfo {
@@ -91,6 +103,10 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 Some((generation, event)) = self.reports.recv() => {
                     debug!(%generation, ?event, "plane");
                     self.engine.handle(Event::Plane { generation, event }, self.clock.now());
+                }
+                Some(event) = self.answers.recv() => {
+                    debug!(?event, "answer");
+                    self.engine.handle(event, self.clock.now());
                 }
                 Some(question) = asked.recv() => self.answer(question),
                 () = tokio::time::sleep(wake.unwrap_or(Duration::MAX)), if wake.is_some() => {
@@ -165,7 +181,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                         debug!(%error, "no solicitation sent");
                     }
                 }
-                Action::AskDns { .. } => {}
+                Action::AskDns { link, servers, question } => self.ask_dns(link, servers, question),
                 Action::ResolveNeighbour { link, address } => {
                     if let Err(error) = self.host.resolve_neighbour(link, address).await {
                         warn!(%error, "cannot have the kernel resolve the router");
@@ -201,13 +217,46 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         info!(state = status.state.name(), code = %status.code, "{}", status.title);
     }
 
+    /// Asks beside everything else; the answer comes back by the channel.
+    fn ask_dns(&self, link: u32, servers: Vec<Ipv6Addr>, question: u64) {
+        let (sockets, heard) = (self.host.sockets(), self.heard.clone());
+        tokio::spawn(async move {
+            let answer = dns::ask(&sockets, link, &servers, dns::BUDGET).await;
+            // Nobody listens only when the service is ending.
+            let _ = heard.send(Event::DnsAnswer { link, question, answer });
+        });
+    }
+
     fn answer(&mut self, question: Question) {
         // Whoever asked may have left.
-        let _ = question.send(self.status());
+        match question {
+            Question::Status(answer) => {
+                let _ = answer.send(self.status());
+            }
+            Question::Control(peer, control, answer) => {
+                let result = rights::check(peer, &control, self.engine.settings());
+                match &result {
+                    Ok(()) => {
+                        info!(uid = peer.uid, pid = peer.pid, ?control, "asked by a client");
+                        self.engine.handle(event(control), self.clock.now());
+                    }
+                    Err(refusal) => info!(uid = peer.uid, pid = peer.pid, ?control, "refused: {}", refusal.message),
+                }
+                let _ = answer.send(result);
+            }
+        }
     }
 
     fn status(&self) -> Status {
         self.engine.status(&self.process, &self.plane.counters().snapshot(), self.clock.now(), self.clock.wall())
+    }
+}
+
+fn event(control: Control) -> Event {
+    match control {
+        Control::Rearm => Event::Rearm,
+        Control::Pause { seconds, reason } => Event::Pause { length: seconds.map(Duration::from_secs), reason },
+        Control::Resume => Event::Resume,
     }
 }
 
@@ -220,11 +269,18 @@ struct Source {
     changes: watch::Receiver<u64>,
 }
 
-impl StatusSource for Source {
+impl Backend for Source {
     async fn status(&self) -> Option<Status> {
         let (question, answer) = oneshot::channel();
-        self.questions.send(question).await.ok()?;
+        self.questions.send(Question::Status(question)).await.ok()?;
         answer.await.ok()
+    }
+
+    async fn control(&self, peer: Peer, control: Control) -> Result<(), Refusal> {
+        let stopping = || Refusal { kind: RefusalKind::Stopping, message: "the service is stopping".into() };
+        let (question, answer) = oneshot::channel();
+        self.questions.send(Question::Control(peer, control, question)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

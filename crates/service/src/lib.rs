@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod dns;
 mod driver;
 mod options;
 mod os;
 mod plane;
+mod rights;
 mod secret;
 
 use std::future::Future;

@@ -210,6 +210,15 @@ impl Daemon {
         &self.socket
     }
 
+    /// Lets users reach the socket: its directory is the test's own, where nobody else may look.
+    ///
+    /// # Errors
+    /// When the rights cannot be set.
+    pub fn open_to_users(&self) -> Result<()> {
+        let directory = self.socket.parent().context("a directory")?;
+        Ok(std::fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o755))?)
+    }
+
     /// What it has logged.
     #[must_use]
     pub fn log(&self) -> String {

@@ -4,15 +4,16 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use everclat_e2e::{PATIENCE, World, until};
-use lab::{RaPatch, UplinkConfig};
+use lab::{Dns64, RaPatch, UplinkConfig};
 use model::{Code, State};
 
-/// One uplink: with two, the second would take over, which is another matter.
+/// One uplink without DNS64: with two, or with DNS, another way to the NAT64 would take over, which is another matter.
 fn single(name: &str) -> Result<World> {
     World::new(name, |config| {
         config.uplinks.truncate(1);
+        config.uplinks[0].dns64 = Dns64::Off;
     })
 }
 
@@ -120,6 +121,51 @@ fn a_network_without_nat64() -> Result<()> {
     let status = daemon.reaches("down", |status| status.state == State::Down)?;
     ensure!(status.code == Code::NoPref64, "{status:#?}");
     ensure!(world.udp()?.sent == 0, "no route of ours where it would lead nowhere");
+    daemon.stop()
+}
+
+#[test]
+fn people_pause_rearm_and_check() -> Result<()> {
+    let world = single("e2e-people")?;
+    let daemon = world.start()?;
+    daemon.ready()?;
+    ensure!(daemon.cli(&["check"])?.status.code() == Some(0));
+
+    let paused = daemon.cli(&["pause", "--for", "1h", "--reason", "a test call"])?;
+    let said = String::from_utf8_lossy(&paused.stdout).into_owned();
+    ensure!(paused.status.success() && said.contains("a test call"), "{paused:?}");
+    ensure!(world.udp()?.sent == 0, "no IPv4 route while paused");
+    ensure!(daemon.cli(&["check"])?.status.code() == Some(14));
+    ensure!(daemon.cli(&["check", "--binary"])?.status.code() == Some(1));
+    ensure!(daemon.cli(&["resume"])?.status.success());
+    ensure!(world.udp()?.received == 10);
+
+    ensure!(daemon.cli(&["pause", "--for", "1s"])?.status.success());
+    daemon.reaches("armed by itself", |status| status.clat.is_some())?;
+
+    let x = daemon.status()?.clat.context("armed")?.v6;
+    ensure!(daemon.cli(&["rearm"])?.status.success());
+    let status = daemon.reaches("armed again", |status| status.clat.is_some())?;
+    ensure!(status.clat.is_some_and(|clat| clat.v6 == x) && status.rearms.last_reason.as_deref() == Some("asked-for"));
+    ensure!(world.udp()?.received == 10);
+
+    // A user who is no administrator: reads, re-arms, pauses within limits.
+    let user = |arguments: &[&str]| {
+        std::process::Command::new("setpriv")
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+            .arg(everclat_e2e::binary("everclat"))
+            .arg("--socket")
+            .arg(daemon.socket())
+            .args(arguments)
+            .output()
+    };
+    daemon.open_to_users()?;
+    ensure!(user(&["status"])?.status.success());
+    ensure!(user(&["pause", "--for", "10m"])?.status.success());
+    ensure!(user(&["resume"])?.status.success());
+    let refused = user(&["pause", "--for", "2h"])?;
+    ensure!(refused.status.code() == Some(4), "{refused:?}");
+    ensure!(String::from_utf8_lossy(&refused.stderr).contains("60 minutes"), "{refused:?}");
     daemon.stop()
 }
 

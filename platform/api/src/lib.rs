@@ -7,7 +7,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, TcpStream, UdpSocket};
 use std::time::{Duration, SystemTime};
 
 use model::{Applied, HostIntent, MacAddress, NetworkSnapshot, Timestamp};
@@ -83,6 +83,12 @@ pub trait Observe: Send + 'static {
 
 /// The host with what should change about it.
 pub trait Host: Observe {
+    /// Opens the sockets of discovery.
+    type Sockets: UplinkSockets;
+
+    /// Sockets that are bound to an uplink.
+    fn sockets(&self) -> Self::Sockets;
+
     /// Brings the host into the state of `intent`, adds before deletes, and reads back what is in place.
     fn apply(&mut self, intent: &HostIntent, own: Option<&TunId>) -> impl Future<Output = Applied> + Send;
 
@@ -151,6 +157,22 @@ impl PortConfig {
     pub fn solicited_node(&self) -> Ipv6Addr {
         model::solicited_node(self.v6)
     }
+}
+
+/// Opens the sockets of discovery: IPv6 only, non-blocking, and bound to one uplink, so that neither a VPN's route nor
+/// another uplink carries what is asked there (RFC 8880 section 7.1).
+pub trait UplinkSockets: Clone + Send + Sync + Unpin + 'static {
+    /// A datagram socket on `link` at the local port `port`; 0 leaves the choice to the system. Not connected.
+    ///
+    /// # Errors
+    /// When the system refuses, the port is taken or the interface is gone.
+    fn udp(&self, link: u32, port: u16) -> io::Result<UdpSocket>;
+
+    /// A stream socket on `link`, not connected yet.
+    ///
+    /// # Errors
+    /// When the system refuses or the interface is gone.
+    fn tcp(&self, link: u32) -> io::Result<TcpStream>;
 }
 
 /// Wakes a thread out of [`TunDevice::wait`] or [`UplinkPort::wait`], whenever it was called.

@@ -1,8 +1,9 @@
-use std::net::Ipv6Addr;
+use std::io;
+use std::net::{Ipv6Addr, TcpStream, UdpSocket};
 use std::sync::Arc;
 
 use model::{Applied, HostIntent, MacAddress, NetworkSnapshot, StepFailure};
-use platform_api::{EVENT_QUEUE, Host, HostError, HostEvent, Observe, TunId};
+use platform_api::{EVENT_QUEUE, Host, HostError, HostEvent, Observe, TunId, UplinkSockets};
 use tokio::sync::mpsc;
 
 use crate::Call;
@@ -40,6 +41,12 @@ impl Observe for FakeHost {
 }
 
 impl Host for FakeHost {
+    type Sockets = FakeSockets;
+
+    fn sockets(&self) -> FakeSockets {
+        FakeSockets
+    }
+
     async fn apply(&mut self, intent: &HostIntent, own: Option<&TunId>) -> Applied {
         self.shared.change(|state| {
             state.intents.push(intent.clone());
@@ -110,5 +117,19 @@ fn take_away(state: &mut State, intent: &HostIntent, failures: &mut Vec<StepFail
     }
     if intent.silent_v6.is_none() && state.in_place.silent.is_some() && step(state, Call::Unsilence, failures) {
         state.in_place.silent = None;
+    }
+}
+
+/// Sockets of uplinks on which no resolver can be reached.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FakeSockets;
+
+impl UplinkSockets for FakeSockets {
+    fn udp(&self, _: u32, _: u16) -> io::Result<UdpSocket> {
+        Err(io::ErrorKind::NetworkUnreachable.into())
+    }
+
+    fn tcp(&self, _: u32) -> io::Result<TcpStream> {
+        Err(io::ErrorKind::NetworkUnreachable.into())
     }
 }

@@ -19,7 +19,7 @@ use model::{HostIntent, MacAddress, NetworkSnapshot, Timestamp};
 use platform_api::{Clock, HostEvent};
 
 pub use fault::Call;
-pub use host::FakeHost;
+pub use host::{FakeHost, FakeSockets};
 pub use io::{FakeIo, FakePort, FakeTun, FakeWaker};
 pub use network::{ETH, ROUTER, ROUTER_MAC, add_ethernet, ipv6_only, pref64_option, unplug};
 pub use state::{Sent, View};

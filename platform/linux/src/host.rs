@@ -14,6 +14,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::sync::mpsc;
 
 use crate::codec;
+use crate::io::LinuxSockets;
 use crate::plan::{Own, OwnTun, Step, default_in_place, plan};
 use crate::{ROUTE_PROTOCOL, TUN_NAME, listen};
 
@@ -199,6 +200,12 @@ impl Observe for LinuxHost {
 }
 
 impl Host for LinuxHost {
+    type Sockets = LinuxSockets;
+
+    fn sockets(&self) -> LinuxSockets {
+        LinuxSockets
+    }
+
     async fn apply(&mut self, intent: &HostIntent, own: Option<&TunId>) -> Applied {
         let mut applied = Applied { generation: intent.generation, ..Applied::default() };
         let own = own.map(|tun| tun.index);

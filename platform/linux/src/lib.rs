@@ -28,7 +28,7 @@ pub use clock::LinuxClock;
 #[cfg(target_os = "linux")]
 pub use host::LinuxHost;
 #[cfg(target_os = "linux")]
-pub use io::{EventWaker, LinuxIo, LinuxTun, PacketPort};
+pub use io::{EventWaker, LinuxIo, LinuxSockets, LinuxTun, PacketPort};
 
 /// Name of the tunnel interface (product.md).
 pub const TUN_NAME: &str = "everclat0";

@@ -1,13 +1,15 @@
-//! The packet half: tunnel, packet socket, waker.
+//! The packet half: tunnel, packet socket, waker; and the sockets of discovery.
 
 mod filter;
 mod port;
+mod sockets;
 mod tun;
 mod waker;
 
 use platform_api::{HostError, PlaneIo, PortConfig};
 
 pub use port::PacketPort;
+pub use sockets::LinuxSockets;
 pub use tun::LinuxTun;
 pub use waker::EventWaker;
 

@@ -1,0 +1,187 @@
+//! The question of RFC 7050: the AAAA records of `ipv4only.arpa.`, asked of the resolvers learnt on one uplink.
+//!
+//! When to ask and what the addresses mean is the engine's; here one question is brought to an answer.
+
+mod provider;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use hickory_resolver::Resolver;
+use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::{DnsError, NetError, NoRecords};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::rdata::{AAAA, CNAME};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use model::DnsAnswer;
+use platform_api::UplinkSockets;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::debug;
+
+use provider::{Uplink, Way};
+
+/// The well-known IPv4-only name (RFC 7050 section 3). Its final dot keeps search lists out.
+const NAME: &str = "ipv4only.arpa.";
+const PORT: u16 = 53;
+
+/// Time for one question, all resolvers and retransmissions included: as long as common stub resolvers wait for one.
+pub const BUDGET: Duration = Duration::from_secs(5);
+
+/// A resolver silent for so long is slow or gone, and asking the next one costs a packet. Longer than a resolver with an
+/// empty cache usually needs for this name.
+const HEAD_START: Duration = Duration::from_millis(500);
+
+/// After a "no" the other resolvers get this long to know better: one lost packet and its retransmission.
+const SECOND_OPINION: Duration = Duration::from_millis(1500);
+
+/// Without an SOA record a "no" says nothing about its life and is not to be kept (RFC 2308 section 5). A minute keeps
+/// us from asking such a resolver all the time, and finds a DNS64 that was switched on before people give up.
+const NEGATIVE_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Larger values have been found to be mistakes (RFC 2308 section 5); hickory cuts positive answers to the same.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+const SILENCE: &str = "no answer";
+
+/// Asks `servers`, which were learnt on `link`, from sockets bound to `link`, for `budget` at the longest.
+///
+/// They are asked in their order, each next one as soon as those before it have failed, said no, or been silent for
+/// [`HEAD_START`]. The first one that has addresses decides; a "no" counts when nobody has any, with the longest life
+/// that was given, so that nobody is asked again too soon.
+pub async fn ask<S: UplinkSockets>(sockets: &S, link: u32, servers: &[Ipv6Addr], budget: Duration) -> DnsAnswer {
+    let servers: Vec<_> = servers.iter().map(|server| endpoint(*server, link)).collect();
+    ask_all(sockets, link, &servers, budget).await
+}
+
+fn endpoint(server: Ipv6Addr, link: u32) -> SocketAddrV6 {
+    let scope = if server.is_unicast_link_local() { link } else { 0 };
+    SocketAddrV6::new(server, PORT, 0, scope)
+}
+
+async fn ask_all<S: UplinkSockets>(sockets: &S, link: u32, servers: &[SocketAddrV6], budget: Duration) -> DnsAnswer {
+    let mut deadline = Instant::now() + budget;
+    let mut negative: Option<Duration> = None;
+    let mut failures = vec![SILENCE.to_owned(); servers.len()];
+    let mut waiting = servers.iter().enumerate();
+    let mut asked = FuturesUnordered::new();
+    loop {
+        if let Some((number, &server)) = waiting.next() {
+            let way = Way { uplink: Uplink::new(sockets.clone(), link), server };
+            asked.push(async move { (number, ask_one(way, budget).await) });
+        } else if asked.is_empty() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            Some((number, answer)) = asked.next() => match answer {
+                DnsAnswer::Addresses { .. } => return answer,
+                DnsAnswer::Negative { ttl } => {
+                    negative = negative.max(Some(ttl));
+                    deadline = deadline.min(Instant::now() + SECOND_OPINION);
+                }
+                DnsAnswer::Failed { reason } => {
+                    debug!(link, server = %servers[number], reason, "the resolver is of no help");
+                    failures[number] = reason;
+                }
+            },
+            () = sleep_until(deadline) => break,
+            () = sleep(HEAD_START), if waiting.len() > 0 => {}
+        }
+    }
+    match negative {
+        Some(ttl) => DnsAnswer::Negative { ttl },
+        None if failures.is_empty() => failed("no resolver is known"),
+        None => {
+            let numbered = failures.iter().zip(1..).map(|(failure, number)| format!("resolver {number}: {failure}"));
+            failed(&numbered.collect::<Vec<_>>().join("; "))
+        }
+    }
+}
+
+async fn ask_one<S: UplinkSockets>(way: Way<S>, budget: Duration) -> DnsAnswer {
+    match look_up(way, budget).await {
+        Ok((name, lookup)) => addresses(name, &lookup),
+        Err(error) => without_addresses(&error),
+    }
+}
+
+async fn look_up<S: UplinkSockets>(way: Way<S>, budget: Duration) -> Result<(Name, Lookup), NetError> {
+    let name = Name::from_ascii(NAME)?;
+    let server = NameServerConfig::udp_and_tcp(IpAddr::V6(*way.server.ip()));
+    let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+    let mut builder = Resolver::builder_with_config(config, way);
+    set(builder.options_mut(), budget);
+    let lookup = builder.build()?.lookup(name.clone(), RecordType::AAAA).await?;
+    Ok((name, lookup))
+}
+
+/// A plain question: RD = 1 and CD = 0 (RFC 7050 section 3) are hickory's defaults; validation (RFC 8880 section 7.1
+/// forbids it) is not even compiled in.
+fn set(options: &mut ResolverOpts, budget: Duration) {
+    options.timeout = budget;
+    // Retransmission is the transport's; another round would only begin when the budget is over.
+    options.attempts = 0;
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    // Some forwarders still choke on EDNS, and the answer is small: TCP takes those that are not.
+    options.edns0 = false;
+    // Their TTLs count, too.
+    options.preserve_intermediates = true;
+}
+
+/// Follows the aliases from `owner` on; records of other names are none of ours.
+fn addresses(mut owner: Name, lookup: &Lookup) -> DnsAnswer {
+    let mut addresses = Vec::new();
+    let mut ttl = LONGEST;
+    for record in lookup.answers() {
+        if record.name != owner {
+            continue;
+        }
+        if let RData::CNAME(CNAME(target)) = &record.data {
+            owner = target.clone();
+        } else if let RData::AAAA(AAAA(address)) = &record.data {
+            addresses.push(*address);
+        } else {
+            continue;
+        }
+        ttl = ttl.min(Duration::from_secs(record.ttl.into()));
+    }
+    if addresses.is_empty() { failed("an answer about another name") } else { DnsAnswer::Addresses { addresses, ttl } }
+}
+
+fn without_addresses(error: &NetError) -> DnsAnswer {
+    if let NetError::Dns(DnsError::NoRecordsFound(no)) = error {
+        negative(no)
+    } else if let NetError::Dns(DnsError::ResponseCode(code)) = error {
+        failed(code)
+    } else if let NetError::Timeout = error {
+        failed(SILENCE)
+    } else if let NetError::NoConnections = error {
+        // What the system said exactly is in hickory's debug log only.
+        failed("cannot be reached")
+    } else {
+        failed(error)
+    }
+}
+
+fn negative(no: &NoRecords) -> DnsAnswer {
+    let (no_name, no_error) = (ResponseCode::NXDomain, ResponseCode::NoError);
+    if no.response_code != no_name && no.response_code != no_error {
+        return failed(&no.response_code);
+    }
+    // RFC 2308 section 2.2: name servers without an SOA are no "no", but "ask them".
+    if no.response_code == no_error && no.soa.is_none() && no.ns.is_some() {
+        return failed("a referral to other servers");
+    }
+    let ttl = no.negative_ttl.map_or(NEGATIVE_DEFAULT, |seconds| Duration::from_secs(seconds.into()));
+    DnsAnswer::Negative { ttl: ttl.min(LONGEST) }
+}
+
+fn failed(reason: &(impl ToString + ?Sized)) -> DnsAnswer {
+    DnsAnswer::Failed { reason: reason.to_string() }
+}
