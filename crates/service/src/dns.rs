@@ -51,7 +51,7 @@ const SILENCE: &str = "no answer";
 /// Asks `servers`, which were learnt on `link`, from sockets bound to `link`, for `budget` at the longest.
 ///
 /// They are asked in their order, each next one as soon as those before it have failed, said no, or been silent for
-/// [`HEAD_START`]. The first one that has addresses decides; a "no" counts when nobody has any, with the longest life
+/// half a second. The first one that has addresses decides; a "no" counts when nobody has any, with the longest life
 /// that was given, so that nobody is asked again too soon.
 pub async fn ask<S: UplinkSockets>(sockets: &S, link: u32, servers: &[Ipv6Addr], budget: Duration) -> DnsAnswer {
     let servers: Vec<_> = servers.iter().map(|server| endpoint(*server, link)).collect();

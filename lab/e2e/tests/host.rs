@@ -82,6 +82,41 @@ fn the_neighbours_stay_as_they_are() -> Result<()> {
     daemon.stop()
 }
 
+/// NetworkManager and systemd-networkd listen to routers themselves and switch the kernel's own listening off.
+#[test]
+fn routers_are_heard_where_the_kernel_does_not_listen() -> Result<()> {
+    let world = World::new("e2e-manager", |config| {
+        config.uplinks.truncate(1);
+        config.uplinks[0].dns64 = lab::Dns64::Off;
+    })?;
+    let host = world.lab.host();
+    // As a manager leaves it: addresses and routes of its own making, the kernel's listening off.
+    let net = world.lab.prefix("eth0")?;
+    let gateway = world.lab.gateway().to_string();
+    host.set_sysctls(&[("ipv6/conf/eth0/accept_ra", "0")])?;
+    host.run(&["ip", "-6", "address", "flush", "dev", "eth0", "scope", "global"])?;
+    host.run(&["ip", "-6", "route", "flush", "proto", "ra"])?;
+    host.run(&[
+        "ip",
+        "-6",
+        "address",
+        "add",
+        &format!("{}/64", net.network().to_string() + "5"),
+        "dev",
+        "eth0",
+        "nodad",
+    ])?;
+    host.run(&["ip", "-6", "route", "add", "default", "via", &gateway, "dev", "eth0", "metric", "100"])?;
+    let daemon = world.start()?;
+    daemon.ready()?;
+    let status = daemon.reaches("armed", |status| status.clat.is_some())?;
+    ensure!(status.pref64[0].source == model::Pref64Source::Ra, "{:?}", status.pref64);
+    ensure!(world.udp()?.received == 10);
+    world.lab.set_ra("eth0", RaPatch::withdrawn())?;
+    daemon.reaches("down", |status| status.state == State::Down)?;
+    daemon.stop()
+}
+
 /// Docker and firewalld set such a policy; a CLAT that forwards through the kernel dies of it.
 #[test]
 fn a_forward_policy_of_drop_does_not_matter() -> Result<()> {

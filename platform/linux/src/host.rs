@@ -8,7 +8,7 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags};
 use netlink_packet_route::neighbour::NeighbourFlags;
 use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteMetric, RouteScope, RouteType};
-use platform_api::{Host, HostError, HostEvent, Observe, TunId};
+use platform_api::{EVENT_QUEUE, Host, HostError, HostEvent, Observe, TunId};
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::codec;
 use crate::io::LinuxSockets;
 use crate::plan::{Own, OwnTun, Step, default_in_place, plan};
+use crate::routers::{self, Unheard};
 use crate::{ROUTE_PROTOCOL, TUN_NAME, listen};
 
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
@@ -25,6 +26,7 @@ const ABSENT: [i32; 3] = [libc::ESRCH, libc::ENODEV, libc::EADDRNOTAVAIL];
 /// The host through rtnetlink.
 pub struct LinuxHost {
     netlink: Handle,
+    unheard: Unheard,
 }
 
 impl std::fmt::Debug for LinuxHost {
@@ -42,7 +44,7 @@ impl LinuxHost {
         let (connection, netlink, _) =
             rtnetlink::new_connection().map_err(|error| HostError::new("open a netlink socket", error))?;
         tokio::spawn(connection);
-        Ok(Self { netlink })
+        Ok(Self { netlink, unheard: Unheard::default() })
     }
 
     /// What is of ours, with `tun` as our tunnel.
@@ -69,7 +71,7 @@ impl LinuxHost {
             own.tun = Some(entry);
         }
         for message in self.routes().await? {
-            own.routes.extend(codec::is_continuity_route(&message));
+            own.routes.extend(codec::own_route(&message));
         }
         Ok(own)
     }
@@ -151,7 +153,11 @@ impl LinuxHost {
 
 impl Observe for LinuxHost {
     fn subscribe(&mut self) -> Result<mpsc::Receiver<HostEvent>, HostError> {
-        listen::listen()
+        let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
+        listen::listen(sender.clone())?;
+        routers::listen(self.unheard.clone(), sender)
+            .map_err(|error| HostError::new("listen to routers where the kernel does not", error))?;
+        Ok(receiver)
     }
 
     async fn snapshot(&mut self, lookups: &[Ipv6Addr], own: Option<&TunId>) -> Result<NetworkSnapshot, HostError> {
@@ -160,6 +166,10 @@ impl Observe for LinuxHost {
         let links: Vec<_> = collect("list interfaces", self.netlink.link().get().execute()).await?;
         for link in links.iter().filter_map(codec::link).filter(|link| Some(link.index) != own) {
             snapshot.links.insert(link.index, link);
+        }
+        let unheard = links.iter().filter(|link| !codec::hears_routers(link)).map(|link| link.header.index).collect();
+        if let Ok(mut known) = self.unheard.lock() {
+            *known = unheard;
         }
         let addresses: Vec<_> = collect("list addresses", self.netlink.address().get().execute()).await?;
         for (index, address) in addresses.iter().filter_map(codec::address) {

@@ -3,7 +3,7 @@
 use std::io;
 
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
-use platform_api::{EVENT_QUEUE, HostError, HostEvent};
+use platform_api::{HostError, HostEvent};
 use tokio::sync::mpsc;
 use tracing::{debug, error};
 
@@ -16,11 +16,10 @@ const GROUPS: [u32; 10] = [1, 3, 5, 7, 8, 9, 11, 19, 20, 25];
 const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// Starts to listen; must be called inside the runtime.
-pub(crate) fn listen() -> Result<mpsc::Receiver<HostEvent>, HostError> {
+pub(crate) fn listen(sender: mpsc::Sender<HostEvent>) -> Result<(), HostError> {
     let socket = open().map_err(|error| HostError::new("listen to the kernel's network notifications", error))?;
-    let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
     tokio::spawn(run(socket, sender));
-    Ok(receiver)
+    Ok(())
 }
 
 fn open() -> io::Result<TokioSocket> {

@@ -1,7 +1,8 @@
 //! The kernel's words in ours.
 
+pub mod advertisement;
 mod notice;
 mod snapshot;
 
 pub use notice::{Notice, notices};
-pub use snapshot::{OwnRoute, address, is_continuity_route, link, neighbour, route, route_lookup};
+pub use snapshot::{OwnRoute, address, hears_routers, link, neighbour, own_route, route, route_lookup};

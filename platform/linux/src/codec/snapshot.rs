@@ -91,6 +91,20 @@ pub fn link(message: &LinkMessage) -> Option<Link> {
     })
 }
 
+/// Whether the kernel itself listens to routers on this interface. Network managers that do it themselves switch it off.
+#[must_use]
+pub fn hears_routers(message: &LinkMessage) -> bool {
+    let conf = message.attributes.iter().find_map(|attribute| {
+        let LinkAttribute::AfSpecUnspec(families) = attribute else { return None };
+        families.iter().find_map(|family| {
+            let AfSpecUnspec::Inet6(entries) = family else { return None };
+            entries.iter().find_map(|entry| if let AfSpecInet6::DevConf(conf) = entry { Some(conf) } else { None })
+        })
+    });
+    // accept_ra: 0 never, 1 unless the interface forwards, 2 always.
+    conf.is_none_or(|conf| conf.accept_ra == 2 || (conf.accept_ra == 1 && conf.forwarding == 0))
+}
+
 /// One address and the interface that has it.
 #[must_use]
 pub fn address(message: &AddressMessage) -> Option<(u32, LinkAddress)> {
@@ -198,7 +212,7 @@ pub struct OwnRoute {
 
 /// The message as a route of ours, if it is one.
 #[must_use]
-pub fn is_continuity_route(message: &RouteMessage) -> Option<OwnRoute> {
+pub fn own_route(message: &RouteMessage) -> Option<OwnRoute> {
     if u8::from(message.header.protocol) != ROUTE_PROTOCOL {
         return None;
     }

@@ -72,24 +72,29 @@ type Script = Box<dyn FnMut(usize, &Heard) -> Vec<Vec<u8>> + Send>;
 impl Server {
     /// On UDP and TCP.
     pub(super) async fn start(script: impl FnMut(usize, &Heard) -> Vec<Vec<u8>> + Send + 'static) -> Self {
-        let tcp = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
-        let mut server = Self::bind(tcp.local_addr().unwrap().port(), script).await;
+        let (tcp, udp) = loop {
+            let tcp = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
+            // The other tests' sockets sit on ports drawn by lot; this one may be among them.
+            if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()).await {
+                break (tcp, udp);
+            }
+        };
+        let mut server = Self::on(udp, script);
         server.tasks.spawn(serve_tcp(tcp, Arc::clone(&server.state)));
         server
     }
 
     /// On UDP; TCP connections are refused.
     pub(super) async fn udp_only(script: impl FnMut(usize, &Heard) -> Vec<Vec<u8>> + Send + 'static) -> Self {
-        Self::bind(0, script).await
+        Self::on(UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap(), script)
     }
 
-    async fn bind(port: u16, script: impl FnMut(usize, &Heard) -> Vec<Vec<u8>> + Send + 'static) -> Self {
-        let udp = UdpSocket::bind((Ipv6Addr::LOCALHOST, port)).await.unwrap();
-        let port = udp.local_addr().unwrap().port();
+    fn on(udp: UdpSocket, script: impl FnMut(usize, &Heard) -> Vec<Vec<u8>> + Send + 'static) -> Self {
+        let address = SocketAddrV6::new(Ipv6Addr::LOCALHOST, udp.local_addr().unwrap().port(), 0, 0);
         let state = Arc::new(Mutex::new(State { script: Box::new(script), heard: Vec::new() }));
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_udp(udp, Arc::clone(&state)));
-        Self { address: SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0), state, tasks }
+        Self { address, state, tasks }
     }
 
     pub(super) async fn silent() -> Self {
