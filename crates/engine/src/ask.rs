@@ -15,6 +15,8 @@ const SAME_ADVERTISEMENT: Duration = Duration::from_millis(20);
 const REFRESH_BEFORE: Duration = Duration::from_secs(10);
 /// A TTL of a few seconds must not make us ask all the time.
 const LEAST_PAUSE: Duration = Duration::from_secs(10);
+/// Nor may IPv4 end before the next answer can be there: two questions fit in, and the time an answer may take.
+pub(crate) const LEAST_LIFE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 struct PerLink {

@@ -20,10 +20,13 @@ enum Command {
     Run(Options),
 }
 
+/// hickory logs addresses of resolvers as warnings; what matters of it is in our own words.
+const DEFAULT_LOG: &str = "info,hickory_net=off,hickory_resolver=off";
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // EVERCLAT_LOG=debug, or per part: EVERCLAT_LOG=everclat_engine=debug,info.
-    let filter = EnvFilter::try_from_env("EVERCLAT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("EVERCLAT_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal).init();
     abort_on_panic();

@@ -8,6 +8,7 @@ use model::{
 
 use super::{Claim, Engine};
 use crate::Action;
+use crate::ask::LEAST_LIFE;
 use crate::backoff::Backoff;
 use crate::option::RouterOption;
 use crate::rfc7050;
@@ -71,7 +72,7 @@ impl Engine {
             return;
         }
         let (prefixes, ttl) = match answer {
-            DnsAnswer::Addresses { addresses, ttl } => (rfc7050::prefixes(&addresses), ttl),
+            DnsAnswer::Addresses { addresses, ttl } => (rfc7050::prefixes(&addresses), ttl.max(LEAST_LIFE)),
             DnsAnswer::Negative { ttl } => (Vec::new(), ttl),
             // What was learnt stays as long as it was said to.
             DnsAnswer::Failed { .. } => return,

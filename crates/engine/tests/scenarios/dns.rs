@@ -99,6 +99,18 @@ fn a_resolver_that_falls_silent_does_not_take_away_what_it_said() {
 }
 
 #[test]
+fn a_ttl_of_zero_does_not_flap() {
+    let mut world = asked();
+    answer(&mut world, addresses(0));
+    world.took();
+    world.until(10_020);
+    assert_eq!(questions(&mut world), [format!("ask {RESOLVER} on {ETH}")]);
+    answer(&mut world, addresses(0));
+    assert_eq!(world.verdict(), "working CL-004");
+    assert_eq!(world.status().rearms.count, 0);
+}
+
+#[test]
 fn no_is_an_answer() {
     let mut world = asked();
     answer(&mut world, DnsAnswer::Negative { ttl: Duration::from_secs(900) });
