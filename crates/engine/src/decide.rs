@@ -1,6 +1,7 @@
 //! The decision: what should be, given what is known. Pure.
 
-use std::net::Ipv6Addr;
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
 use model::{
@@ -33,6 +34,8 @@ pub(crate) struct Path {
     /// The host forwards what arrives there, so it would answer for X unless it is told not to.
     pub(crate) forwards: bool,
     pub(crate) pref64: Pref64,
+    /// The host's IPv4 address, held by nobody else here.
+    pub(crate) v4: Ipv4Addr,
     /// The /64 in which X is chosen.
     pub(crate) prefix: Ipv6Net,
 }
@@ -50,6 +53,8 @@ pub(crate) struct Known<'a> {
     pub(crate) armed: bool,
     /// Uplinks whose routers have been asked a moment ago.
     pub(crate) awaited: &'a [u32],
+    /// Uplinks whose router does not answer when the kernel asks for its link-layer address.
+    pub(crate) silent: &'a BTreeSet<u32>,
 }
 
 /// One prefix with its place in the order of use.
@@ -94,7 +99,7 @@ pub(crate) fn uplinks(snapshot: &NetworkSnapshot) -> Vec<(&Link, Ipv6Addr)> {
         }
     }
     found.sort_by_key(|(metric, link, _)| (*metric, link.index));
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     found.retain(|(_, link, _)| seen.insert(link.index));
     found.into_iter().map(|(_, link, gateway)| (link, gateway)).collect()
 }
@@ -102,7 +107,7 @@ pub(crate) fn uplinks(snapshot: &NetworkSnapshot) -> Vec<(&Link, Ipv6Addr)> {
 /// An address behind the prefix, to ask the kernel where packets to the NAT64 go.
 pub(crate) fn probe_address(pref64: Pref64) -> Ipv6Addr {
     // Half of ipv4only.arpa (RFC 7050 section 2.2): never a destination of its own.
-    pref64.embed(std::net::Ipv4Addr::new(192, 0, 0, 170))
+    pref64.embed(Ipv4Addr::new(192, 0, 0, 170))
 }
 
 pub(crate) fn decide(known: &Known<'_>) -> Decision {
@@ -131,13 +136,18 @@ pub(crate) fn decide(known: &Known<'_>) -> Decision {
     }
     let mut refusal = None;
     let mut awaited = None;
+    let mut last_resort = None;
     for (link, gateway) in &uplinks {
         let candidates = candidates(link.index, known.discovery, known.settings);
         if candidates.is_empty() && known.awaited.contains(&link.index) {
             awaited.get_or_insert(*link);
         }
         for candidate in candidates {
-            match path(snapshot, link, *gateway, candidate.prefix) {
+            match path(snapshot, known.settings, link, *gateway, candidate.prefix) {
+                // The kernel goes on sending there for seconds; we need not.
+                Ok(path) if path.gateway_mac.is_none() && known.silent.contains(&path.link) => {
+                    last_resort.get_or_insert(path);
+                }
                 Ok(path) if known.armed || awaited.is_none() => return Decision::Arm(path),
                 Ok(_) => {}
                 Err(reason) => {
@@ -145,6 +155,9 @@ pub(crate) fn decide(known: &Known<'_>) -> Decision {
                 }
             }
         }
+    }
+    if let Some(path) = last_resort.filter(|_| known.armed || awaited.is_none()) {
+        return Decision::Arm(path);
     }
     if let Some(link) = awaited {
         return stand(State::Checking, Code::NoPref64, &format!("waiting for the routers on {}", link.name));
@@ -159,7 +172,13 @@ pub(crate) fn decide(known: &Known<'_>) -> Decision {
     }
 }
 
-fn path(snapshot: &NetworkSnapshot, link: &Link, gateway: Ipv6Addr, pref64: Pref64) -> Result<Path, (Code, String)> {
+fn path(
+    snapshot: &NetworkSnapshot,
+    settings: &Settings,
+    link: &Link,
+    gateway: Ipv6Addr,
+    pref64: Pref64,
+) -> Result<Path, (Code, String)> {
     let Some(lookup) = snapshot.lookups.get(&probe_address(pref64)) else {
         return Err((Code::NoAddress, format!("no route towards {pref64}")));
     };
@@ -177,6 +196,9 @@ fn path(snapshot: &NetworkSnapshot, link: &Link, gateway: Ipv6Addr, pref64: Pref
     let Some(prefix) = choose_prefix(link, pref64) else {
         return Err((Code::NoAddress, format!("{} has no /64 in which an address could be chosen", link.name)));
     };
+    let Some(v4) = free_address(snapshot, settings.clat_ipv4.value) else {
+        return Err((Code::AddressConflict, "every address of 192.0.0.0/29 is in use on this host".into()));
+    };
     Ok(Path {
         link: link.index,
         name: link.name.clone(),
@@ -186,8 +208,20 @@ fn path(snapshot: &NetworkSnapshot, link: &Link, gateway: Ipv6Addr, pref64: Pref
         mtu6: link.mtu6,
         forwards: link.forwards_ipv6,
         pref64,
+        v4,
         prefix,
     })
+}
+
+/// `wanted`, or the next address of 192.0.0.0/29 that no other interface holds (RFC 7335 section 4: two solutions
+/// must not overlap there).
+fn free_address(snapshot: &NetworkSnapshot, wanted: Ipv4Addr) -> Option<Ipv4Addr> {
+    let taken = |address: &Ipv4Addr| {
+        let holds = |link: &Link| link.addresses.iter().any(|held| held.net.addr() == *address);
+        snapshot.links.values().any(holds)
+    };
+    let others = (2..=7).map(|host| Ipv4Addr::new(192, 0, 0, host));
+    std::iter::once(wanted).chain(others).find(|address| !taken(address))
 }
 
 /// IPv4 that somebody else provides: a default route with a gateway, reachable or not; or one without a gateway and

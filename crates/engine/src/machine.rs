@@ -1,8 +1,9 @@
 mod arm;
 mod hear;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use model::{
@@ -19,6 +20,19 @@ use crate::{Action, Event};
 
 /// RFC 7217 section 6: so many duplicates in a row are no bad luck any more.
 pub(crate) const MAX_DUPLICATES: u8 = 3;
+
+/// A router that does not say its link-layer address for so long is silent: the kernel's own patience is three
+/// solicitations a second apart (RFC 4861 section 10), and moving costs less than waiting for the last.
+const SILENT: Duration = Duration::from_secs(2);
+
+/// A router whose link-layer address is being asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Resolving {
+    link: u32,
+    address: Ipv6Addr,
+    since: Timestamp,
+    again: Timestamp,
+}
 
 /// X and how it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +96,9 @@ pub struct Engine {
     pub(crate) applied: Applied,
     /// The last snapshot does not answer all of [`lookup_targets`](Self::lookup_targets).
     lookups_pending: bool,
-    /// Who has to be resolved, and when to ask again.
-    resolving: Option<(u32, Ipv6Addr, Timestamp)>,
+    resolving: Option<Resolving>,
+    /// Uplinks whose router did not answer.
+    silent: BTreeSet<u32>,
     pub(crate) failure: Option<Failure>,
     malformed_options: u64,
     pub(crate) pause: Option<Pause>,
@@ -108,6 +123,7 @@ impl Engine {
             settling: true,
             armed: false,
             awaited: &[],
+            silent: &BTreeSet::new(),
         });
         Self {
             secret,
@@ -126,6 +142,7 @@ impl Engine {
             applied: Applied::default(),
             lookups_pending: false,
             resolving: None,
+            silent: BTreeSet::new(),
             failure: None,
             malformed_options: 0,
             pause: None,
@@ -199,7 +216,7 @@ impl Engine {
     pub fn poll_timeout(&self, now: Timestamp) -> Option<Timestamp> {
         let retry = self.failure.as_ref().and_then(|failure| failure.backoff.due_at(now));
         let cleanup = self.cleanup.and_then(|backoff| backoff.due_at(now));
-        let resolve = self.resolving.map(|(_, _, again)| again);
+        let resolve = self.resolving.map(|resolving| resolving.again).filter(|again| *again > now);
         let asking = self.asker.next().filter(|at| *at > now);
         let paused = self.pause.as_ref().and_then(|pause| pause.until);
         let known = [self.solicitor.next(now), self.discovery.next_expiry(), asking, paused];
@@ -240,6 +257,9 @@ impl Engine {
         {
             self.rearming.not_missed(loss_reason(*state, *code), now);
         }
+        if let Some(resolving) = self.resolving.filter(|resolving| now.since(resolving.since) >= SILENT) {
+            self.silent.insert(resolving.link);
+        }
         self.decision = if self.shutting_down {
             Decision::Stand { state: State::Paused, code: Code::Paused, detail: "the service is stopping".into() }
         } else {
@@ -251,9 +271,9 @@ impl Engine {
                 settling: self.lookups_pending || self.solicitor.settling(now),
                 armed: self.plane.is_some(),
                 awaited: &self.solicitor.awaited(now),
+                silent: &self.silent,
             })
         };
-        self.resolving = self.resolving.filter(|(_, _, again)| *again > now);
         match self.decision.clone() {
             Decision::Stand { state, code, .. } => self.stand_back(state, code, now),
             Decision::Arm(path) => self.arm(&path, now),

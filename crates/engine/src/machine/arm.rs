@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::{Dad, GATEWAY_V4, Ipv4Default, MacAddress, PlaneConfig, PlaneKind, Timestamp, UplinkConfig};
 
-use super::{Claim, Engine, MAX_DUPLICATES, PlaneState};
+use super::{Claim, Engine, MAX_DUPLICATES, PlaneState, Resolving};
 use crate::Action;
 use crate::address::clat_address;
 use crate::decide::Path;
@@ -47,7 +47,7 @@ impl Engine {
             kind: PlaneKind::Translate,
             uplink,
             pref64: path.pref64,
-            v4: self.settings.clat_ipv4.value,
+            v4: path.v4,
             v6,
             dad: self.settings.dad.value,
         };
@@ -84,11 +84,17 @@ impl Engine {
     }
 
     fn resolve(&mut self, path: &Path, now: Timestamp) {
-        let wanted = (path.link, path.gateway);
-        if self.resolving.is_none_or(|(link, address, _)| (link, address) != wanted) {
-            self.resolving = Some((path.link, path.gateway, now + RESOLVE_AGAIN));
-            self.push(Action::ResolveNeighbour { link: path.link, address: path.gateway });
+        let under_way = self.resolving.filter(|r| (r.link, r.address) == (path.link, path.gateway));
+        if under_way.is_some_and(|resolving| resolving.again > now) {
+            return;
         }
+        self.resolving = Some(Resolving {
+            link: path.link,
+            address: path.gateway,
+            since: under_way.map_or(now, |resolving| resolving.since),
+            again: now + RESOLVE_AGAIN,
+        });
+        self.push(Action::ResolveNeighbour { link: path.link, address: path.gateway });
     }
 
     /// The gateway's address on the link as the running plane knows it, while the kernel asks again.
@@ -110,8 +116,7 @@ impl Engine {
             self.stop_plane();
             return None;
         }
-        let v4 = self.settings.clat_ipv4.value;
-        let choose = || clat_address(&self.secret, path.prefix, claim.attempt, v4, path.pref64);
+        let choose = || clat_address(&self.secret, path.prefix, claim.attempt, path.v4, path.pref64);
         let address = claim.address.unwrap_or_else(choose);
         claim.address = Some(address);
         self.claim = Some(claim);
@@ -149,7 +154,7 @@ impl Engine {
         };
         let default_v4 = Ipv4Default {
             uplink: path.link,
-            address: self.settings.clat_ipv4.value,
+            address: path.v4,
             gateway: GATEWAY_V4,
             route_mtu,
             device_mtu: path.mtu6.saturating_sub(GROWTH_UNFRAGMENTED),

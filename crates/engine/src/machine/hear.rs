@@ -1,6 +1,6 @@
 //! What each event adds to what is known.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use model::{
     Applied, DeltaReason, DnsAnswer, Generation, LinkKind, NetworkDelta, NetworkSnapshot, PlaneEvent, Timestamp,
@@ -44,6 +44,14 @@ impl Engine {
         if !gone.is_empty() {
             self.claim = self.claim.filter(remains);
         }
+        let heard = |link: &u32| {
+            let mut gateways = snapshot.routes.iter().filter(|route| route.link == *link && route.is_ipv6_default());
+            gateways.any(|route| match route.gateway {
+                Some(IpAddr::V6(gateway)) => snapshot.neighbour(*link, gateway).is_some(),
+                Some(IpAddr::V4(_)) | None => false,
+            })
+        };
+        self.silent.retain(|link| present.contains(link) && !heard(link));
         self.snapshot = Some(snapshot);
     }
 

@@ -5,6 +5,32 @@ use model::LinkKind;
 use crate::network::{ETH, Network, VPN, WLAN};
 use crate::world::World;
 
+/// RFC 7335 section 4. An idle CLAT of others that holds no default route is no reason to stand back.
+#[test]
+fn an_address_that_another_program_holds_is_left_to_it() {
+    let mut network = Network::ipv6_only();
+    network.add_link(VPN, "clat4", LinkKind::PointToPoint);
+    network.add_address(VPN, "192.0.0.2/32");
+    let mut world = World::started(network);
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    assert_eq!(world.took().last().unwrap(), "apply 192.0.0.3 mtu 1472/1480");
+    assert_eq!(world.status().clat.unwrap().v4.to_string(), "192.0.0.3");
+}
+
+#[test]
+fn a_full_range_is_a_conflict() {
+    let mut network = Network::ipv6_only();
+    network.add_link(VPN, "clat4", LinkKind::PointToPoint);
+    for host in 2..=7 {
+        network.add_address(VPN, &format!("192.0.0.{host}/32"));
+    }
+    let mut world = World::started(network);
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    world.until(10_000);
+    assert_eq!(world.verdict(), "down CL-605");
+    assert!(world.running.is_none());
+}
+
 #[test]
 fn native_ipv4_takes_over_at_once() {
     let mut world = World::armed();

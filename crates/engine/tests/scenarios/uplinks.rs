@@ -132,6 +132,39 @@ fn losing_the_spare_uplink_does_not_touch_x() {
     assert_eq!(world.x(), x);
 }
 
+/// The kernel goes on choosing an uplink whose router is gone; product.md leaves it out.
+#[test]
+fn a_silent_router_makes_room_for_the_second_uplink_until_it_speaks() {
+    let mut network = Network::two_uplinks();
+    network.seen.neighbours.retain(|neighbour| neighbour.link != ETH);
+    let mut world = World::started(network);
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    world.pref64(WLAN, "64:ff9b::/96", 1800);
+    world.until(1_999);
+    assert_eq!(world.verdict(), "checking CL-202");
+    world.until(2_000);
+    assert_eq!(world.status().uplink.unwrap().name, "wlan0");
+    world.until(60_000);
+    assert_eq!(world.status().uplink.unwrap().name, "wlan0");
+    world.network.resolve(ETH);
+    world.look();
+    assert_eq!(world.status().uplink.unwrap().name, "eth0");
+}
+
+#[test]
+fn a_silent_router_that_is_the_only_one_is_asked_for_ever() {
+    let mut network = Network::ipv6_only();
+    network.seen.neighbours.clear();
+    let mut world = World::started(network);
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    world.until(10_000);
+    assert_eq!(world.verdict(), "checking CL-202");
+    assert_eq!(world.took().iter().filter(|action| action.starts_with("resolve")).count(), 11);
+    world.network.resolve(ETH);
+    world.look();
+    assert_eq!(world.verdict(), "working CL-004");
+}
+
 #[test]
 fn a_cold_second_uplink_is_resolved_before_it_is_used() {
     let mut world = warm();
