@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Pause(PauseOptions),
     /// End a pause
     Resume,
+    /// Show and change settings
+    Config(ConfigOptions),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -78,6 +80,51 @@ pub(crate) struct CheckOptions {
     #[arg(long)]
     pub(crate) jamf_ea: bool,
 }
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigOptions {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub(crate) file: PathBuf,
+
+    #[command(subcommand)]
+    pub(crate) verb: ConfigVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Show every setting in force, with its origin
+    List,
+    /// Show one setting in force
+    Get {
+        /// The key
+        key: String,
+    },
+    /// Change a setting in the file and have the service take it (administrators)
+    Set {
+        /// The key
+        key: String,
+        /// The value, such as true, 1400, strict or 64:ff9b::/96; lists with commas
+        value: String,
+    },
+    /// Take a setting out of the file, so that its default holds (administrators)
+    Unset {
+        /// The key
+        key: String,
+    },
+    /// Check a file without using it
+    Validate {
+        /// The file
+        path: PathBuf,
+    },
+}
+
+#[cfg(windows)]
+const DEFAULT_CONFIG: &str = r"C:\ProgramData\Everclat\config.toml";
+#[cfg(target_os = "macos")]
+const DEFAULT_CONFIG: &str = "/Library/Application Support/Everclat/config.toml";
+#[cfg(all(unix, not(target_os = "macos")))]
+const DEFAULT_CONFIG: &str = "/etc/everclat/config.toml";
 
 #[derive(Args, Debug)]
 pub(crate) struct PauseOptions {

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Conflict,
     Paused,
     Checking,
+    Usage,
+    Invalid,
 }
 
 impl Exit {
@@ -33,6 +35,8 @@ impl Exit {
             Self::Conflict => 13,
             Self::Paused => 14,
             Self::Checking => 15,
+            Self::Usage => 2,
+            Self::Invalid => 20,
         }
     }
 }

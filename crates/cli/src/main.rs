@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod config;
 mod control;
 mod exit;
 mod status;
@@ -36,6 +37,7 @@ fn main() -> std::process::ExitCode {
         | Command::Rearm
         | Command::Pause(_)
         | Command::Resume
+        | Command::Config(_)
         | Command::Version => ask(&arguments).into(),
     }
 }
@@ -58,6 +60,7 @@ fn ask(arguments: &Arguments) -> Exit {
             Command::Rearm => control::rearm(arguments).await,
             Command::Pause(options) => control::pause(arguments, options).await,
             Command::Resume => control::resume(arguments).await,
+            Command::Config(options) => config::run(arguments, options).await,
             Command::Version => version::run(arguments).await,
             Command::Lab(_) | Command::LabNode { .. } | Command::Completions { .. } => Ok(Exit::Good),
         }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::{Stream, prelude::*};
-use model::Status;
+use model::{SettingEntry, Status};
 use thiserror::Error;
 use tokio::time::timeout;
 
@@ -70,7 +70,7 @@ impl Client {
                 "{} speaks protocol {}, this program {MIN_PROTOCOL} to {PROTOCOL}",
                 service.program, service.protocol
             ))),
-            Reply::Status(_) | Reply::Done => Err(unexpected()),
+            Reply::Status(_) | Reply::Settings { .. } | Reply::Done => Err(unexpected()),
             Reply::Refused(refusal) => Err(refused(refusal)),
         }
     }
@@ -90,6 +90,19 @@ impl Client {
         status(answer(&mut self.connection).await?)
     }
 
+    /// Every setting with value, origin and lock, and what is wrong with the configuration file.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn settings(&mut self) -> Result<(Vec<SettingEntry>, Vec<String>), ClientError> {
+        self.connection.send(&Request::Settings).await?;
+        match answer(&mut self.connection).await? {
+            Reply::Settings { settings, problems } => Ok((settings, problems)),
+            Reply::Refused(refusal) => Err(refused(refusal)),
+            Reply::Hello(_) | Reply::Status(_) | Reply::Done => Err(unexpected()),
+        }
+    }
+
     /// Has the service change something.
     ///
     /// # Errors
@@ -99,7 +112,7 @@ impl Client {
         match answer(&mut self.connection).await? {
             Reply::Done => Ok(()),
             Reply::Refused(refusal) => Err(refused(refusal)),
-            Reply::Hello(_) | Reply::Status(_) => Err(unexpected()),
+            Reply::Hello(_) | Reply::Status(_) | Reply::Settings { .. } => Err(unexpected()),
         }
     }
 
@@ -142,7 +155,7 @@ fn status(reply: Reply) -> Result<Status, ClientError> {
     match reply {
         Reply::Status(status) => Ok(*status),
         Reply::Refused(refusal) => Err(refused(refusal)),
-        Reply::Hello(_) | Reply::Done => Err(unexpected()),
+        Reply::Hello(_) | Reply::Settings { .. } | Reply::Done => Err(unexpected()),
     }
 }
 

@@ -1,4 +1,4 @@
-use model::Status;
+use model::{SettingEntry, Status};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol: raised with each change that an older peer would misunderstand.
@@ -25,6 +25,8 @@ pub enum Request {
     Status,
     /// The status now and after every change, until the client leaves.
     Watch,
+    /// Every setting with value, origin and lock.
+    Settings,
     /// Change something; what this client may is decided by who it is.
     Control(Control),
 }
@@ -44,6 +46,8 @@ pub enum Control {
     },
     /// End a pause.
     Resume,
+    /// Read the configuration file again.
+    Reload,
 }
 
 /// What the service answers.
@@ -54,6 +58,13 @@ pub enum Reply {
     Hello(Hello),
     /// The whole status.
     Status(Box<Status>),
+    /// Every setting.
+    Settings {
+        /// In the order of the documentation.
+        settings: Vec<SettingEntry>,
+        /// What is wrong with the configuration file; empty when nothing is.
+        problems: Vec<String>,
+    },
     /// It was done.
     Done,
     /// The request was not carried out.

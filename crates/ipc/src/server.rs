@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use interprocess::local_socket::ListenerOptions;
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
-use model::Status;
+use model::{SettingEntry, Status};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
@@ -25,6 +25,9 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 pub trait Backend: Send + Sync + 'static {
     /// The status now; `None` when the service is stopping.
     fn status(&self) -> impl Future<Output = Option<Status>> + Send;
+
+    /// Every setting, and what is wrong with the configuration file; `None` when the service is stopping.
+    fn settings(&self) -> impl Future<Output = Option<(Vec<SettingEntry>, Vec<String>)>> + Send;
 
     /// Carries out what `peer` wants, if it may.
     ///
@@ -107,6 +110,10 @@ async fn serve(stream: Stream, source: &impl Backend, program: &str) -> io::Resu
                     return Ok(());
                 }
             }
+            Ok(Some(Request::Settings)) => match source.settings().await {
+                Some((settings, problems)) => connection.send(&Reply::Settings { settings, problems }).await?,
+                None => return refuse(&mut connection, RefusalKind::Stopping, "the service is stopping".into()).await,
+            },
             Ok(Some(Request::Control(control))) => {
                 let reply = match source.control(peer, control).await {
                     Ok(()) => Reply::Done,

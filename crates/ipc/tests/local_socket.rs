@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everclat_ipc::{Backend, Client, ClientError, Control, PROTOCOL, Peer, Refusal, RefusalKind, Server};
-use model::Status;
+use model::{SettingEntry, Status};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,12 +31,16 @@ impl Backend for Source {
         (!*self.stopping.borrow()).then(|| status(uptime))
     }
 
+    async fn settings(&self) -> Option<(Vec<SettingEntry>, Vec<String>)> {
+        Some((model::setting_entries(&model::Settings::default()), vec!["a problem".into()]))
+    }
+
     /// Lets everybody resume, and nobody do anything else.
     async fn control(&self, peer: Peer, control: Control) -> Result<(), Refusal> {
         assert_eq!(peer.pid, Some(std::process::id()), "as the system tells it");
         match control {
             Control::Resume => Ok(()),
-            Control::Rearm | Control::Pause { .. } => {
+            Control::Rearm | Control::Pause { .. } | Control::Reload => {
                 Err(Refusal { kind: RefusalKind::Denied, message: "not you".into() })
             }
         }
@@ -288,4 +292,12 @@ async fn what_may_be_changed_is_decided_by_who_asks() {
     let refused = client.control(Control::Rearm).await.unwrap_err();
     assert!(matches!(&refused, ClientError::NotAllowed(why) if why == "not you"), "{refused}");
     client.status().await.unwrap();
+}
+
+#[tokio::test]
+async fn settings_come_with_what_is_wrong() {
+    let service = Service::start().await;
+    let (settings, problems) = Client::connect(&service.path, "test 1").await.unwrap().settings().await.unwrap();
+    assert!(settings.iter().any(|entry| entry.key == "Enabled" && entry.value == "true"), "{settings:?}");
+    assert_eq!(problems, ["a problem"]);
 }

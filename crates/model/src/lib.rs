@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod code;
+mod config;
 mod delta;
 mod dns;
 mod intent;
@@ -16,6 +17,7 @@ mod status;
 mod time;
 
 pub use code::{Code, Owner};
+pub use config::{ConfigProblem, SettingEntry, parse_config, setting_entries, unknown_key};
 pub use delta::{DeltaReason, NetworkDelta};
 pub use dns::DnsAnswer;
 pub use intent::{Applied, HostIntent, Ipv4Default, StepFailure};

@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::Ipv6Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use engine::{Action, Engine, Event, ProcessInfo};
 use ipc::{Backend, Control, Peer, Refusal, RefusalKind, Server};
-use model::{HostIntent, MacAddress, Settings, Status, Timestamp};
+use model::{HostIntent, MacAddress, SettingEntry, Settings, Status, Timestamp, setting_entries};
 use platform_api::{Clock, Host, HostEvent, PlaneIo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
+use crate::config;
 use crate::dns;
 use crate::plane::{Plane, Report};
 use crate::rights;
@@ -27,6 +29,7 @@ const SNAPSHOT_AGAIN: Duration = Duration::from_secs(1);
 /// What a client wants; the answer goes back through it.
 enum Question {
     Status(oneshot::Sender<Status>),
+    Settings(oneshot::Sender<(Vec<SettingEntry>, Vec<String>)>),
     Control(Peer, Control, oneshot::Sender<Result<(), Refusal>>),
 }
 
@@ -41,6 +44,9 @@ pub(crate) struct Driver<H: Host, I: PlaneIo> {
     clock: Arc<dyn Clock>,
     engine: Engine,
     process: ProcessInfo,
+    config: PathBuf,
+    /// What is wrong with the configuration file.
+    problems: Vec<String>,
     macs: HashMap<u32, MacAddress>,
     changes: watch::Sender<u64>,
     last_snapshot: Option<Timestamp>,
@@ -50,7 +56,7 @@ pub(crate) struct Driver<H: Host, I: PlaneIo> {
 }
 
 impl<H: Host, I: PlaneIo> Driver<H, I> {
-    pub(crate) fn new(host: H, io: I, clock: Arc<dyn Clock>, settings: Settings, secret: [u8; 32]) -> Self {
+    pub(crate) fn new(host: H, io: I, clock: Arc<dyn Clock>, config: PathBuf, secret: [u8; 32]) -> Self {
         let (sender, reports) = mpsc::unbounded_channel();
         let (heard, answers) = mpsc::unbounded_channel();
         Self {
@@ -59,7 +65,9 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
             reports,
             answers,
             heard,
-            engine: Engine::new(settings, secret, clock.now()),
+            engine: Engine::new(Settings::default(), secret, clock.now()),
+            config,
+            problems: Vec::new(),
             clock,
             process: ProcessInfo {
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -74,8 +82,14 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         }
     }
 
-    /// Runs until `stop`, then puts everything back.
-    pub(crate) async fn run(mut self, server: Server, stop: impl Future<Output = ()>) -> Result<()> {
+    /// Runs until `stop`, then puts everything back. Each message of `reload` has the configuration read again.
+    pub(crate) async fn run(
+        mut self,
+        server: Server,
+        stop: impl Future<Output = ()>,
+        mut reload: mpsc::Receiver<()>,
+    ) -> Result<()> {
+        self.reload();
         let removed = self.host.cleanup_stale().await?;
         for thing in removed {
             info!(thing, "removed what a former process left behind");
@@ -108,6 +122,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                     debug!(?event, "answer");
                     self.engine.handle(event, self.clock.now());
                 }
+                Some(()) = reload.recv() => self.reload(),
                 Some(question) = asked.recv() => self.answer(question),
                 () = tokio::time::sleep(wake.unwrap_or(Duration::MAX)), if wake.is_some() => {
                     self.engine.handle_timeout(self.clock.now());
@@ -233,12 +248,15 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
             Question::Status(answer) => {
                 let _ = answer.send(self.status());
             }
+            Question::Settings(answer) => {
+                let _ = answer.send((setting_entries(self.engine.settings()), self.problems.clone()));
+            }
             Question::Control(peer, control, answer) => {
                 let result = rights::check(peer, &control, self.engine.settings());
                 match &result {
                     Ok(()) => {
                         info!(uid = peer.uid, pid = peer.pid, ?control, "asked by a client");
-                        self.engine.handle(event(control), self.clock.now());
+                        self.carry_out(control);
                     }
                     Err(refusal) => info!(uid = peer.uid, pid = peer.pid, ?control, "refused: {}", refusal.message),
                 }
@@ -247,16 +265,29 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         }
     }
 
+    fn carry_out(&mut self, control: Control) {
+        let event = match control {
+            Control::Rearm => Event::Rearm,
+            Control::Pause { seconds, reason } => Event::Pause { length: seconds.map(Duration::from_secs), reason },
+            Control::Resume => Event::Resume,
+            Control::Reload => return self.reload(),
+        };
+        self.engine.handle(event, self.clock.now());
+    }
+
+    /// Reads the configuration file again; what is wrong with it leaves the last good value.
+    fn reload(&mut self) {
+        let (settings, problems) = config::load(&self.config, self.engine.settings());
+        for problem in &problems {
+            warn!("{problem}");
+        }
+        info!(problems = problems.len(), "configuration read");
+        self.problems = problems.iter().map(ToString::to_string).collect();
+        self.engine.handle(Event::Settings(settings), self.clock.now());
+    }
+
     fn status(&self) -> Status {
         self.engine.status(&self.process, &self.plane.counters().snapshot(), self.clock.now(), self.clock.wall())
-    }
-}
-
-fn event(control: Control) -> Event {
-    match control {
-        Control::Rearm => Event::Rearm,
-        Control::Pause { seconds, reason } => Event::Pause { length: seconds.map(Duration::from_secs), reason },
-        Control::Resume => Event::Resume,
     }
 }
 
@@ -273,6 +304,12 @@ impl Backend for Source {
     async fn status(&self) -> Option<Status> {
         let (question, answer) = oneshot::channel();
         self.questions.send(Question::Status(question)).await.ok()?;
+        answer.await.ok()
+    }
+
+    async fn settings(&self) -> Option<(Vec<SettingEntry>, Vec<String>)> {
+        let (question, answer) = oneshot::channel();
+        self.questions.send(Question::Settings(question)).await.ok()?;
         answer.await.ok()
     }
 

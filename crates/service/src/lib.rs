@@ -20,12 +20,13 @@ use std::sync::Arc;
 use anyhow::Result;
 use ipc::Server;
 use platform_api::{Clock, Host, PlaneIo};
-use tracing::{info, warn};
+use tokio::sync::mpsc;
+use tracing::info;
 
 pub use options::Options;
 pub use os::run;
 
-/// Serves until `stop` is ready, then puts everything back.
+/// Serves until `stop` is ready, then puts everything back. Each message of `reload` has the configuration read again.
 ///
 /// # Errors
 /// When it cannot start, or when the system no longer tells what happens.
@@ -36,12 +37,9 @@ pub async fn serve(
     io: impl PlaneIo,
     clock: Arc<dyn Clock>,
     stop: impl Future<Output = ()>,
+    reload: mpsc::Receiver<()>,
 ) -> Result<()> {
     let secret = secret::load_or_create(&options.state_dir)?;
-    let (settings, problems) = config::load(&options.config);
-    for problem in problems {
-        warn!("{problem}");
-    }
     info!(version = env!("CARGO_PKG_VERSION"), socket = %options.socket.display(), "started");
-    driver::Driver::new(host, io, clock, settings, secret).run(server, stop).await
+    driver::Driver::new(host, io, clock, options.config.clone(), secret).run(server, stop, reload).await
 }

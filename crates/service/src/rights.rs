@@ -10,7 +10,11 @@ pub(crate) fn check(peer: Peer, control: &Control, settings: &Settings) -> Resul
         Rights::Administer => return Ok(()),
         Rights::Read => {}
     }
-    let Control::Pause { seconds, .. } = control else { return Ok(()) };
+    let seconds = match control {
+        Control::Pause { seconds, .. } => seconds,
+        Control::Rearm | Control::Resume => return Ok(()),
+        Control::Reload => return Err(denied("only an administrator may have the configuration read again".into())),
+    };
     if !settings.allow_user_pause.value {
         return Err(denied("your administrator does not allow pausing (AllowUserPause)".into()));
     }
@@ -48,6 +52,8 @@ mod tests {
             assert!(refusal.message.contains("60 minutes"), "{refusal:?}");
             assert!(check(ROOT, &control, &settings).is_ok());
         }
+        assert!(check(USER, &Control::Reload, &settings).is_err());
+        assert!(check(ROOT, &Control::Reload, &settings).is_ok());
         settings.pause_max_minutes.value = 0;
         assert!(check(USER, &pause(None), &settings).is_ok());
         settings.allow_user_pause.value = false;

@@ -272,6 +272,14 @@ impl Daemon {
         }
     }
 
+    /// SIGHUP: it reads its configuration again.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn hang_up(&self) -> Result<()> {
+        self.signal(Signal::HUP)
+    }
+
     /// SIGTERM; it must exit with 0 within a few seconds.
     ///
     /// # Errors

@@ -170,6 +170,43 @@ fn people_pause_rearm_and_check() -> Result<()> {
 }
 
 #[test]
+fn settings_change_while_it_runs() -> Result<()> {
+    let world = single("e2e-config")?;
+    let daemon = world.start_with("# ours\nMtu = 1300\n")?;
+    daemon.ready()?;
+    let mtu = |status: &model::Status| status.clat.as_ref().map(|clat| clat.mtu);
+    ensure!(mtu(&daemon.status()?) == Some(1300));
+    let file = daemon.socket().with_file_name("config.toml");
+    let file = file.to_str().context("a path in UTF-8")?;
+
+    let set = daemon.cli(&["config", "set", "Mtu", "1400", "--file", file])?;
+    ensure!(set.status.success(), "{set:?}");
+    daemon.reaches("the new MTU", |status| mtu(status) == Some(1400))?;
+    ensure!(world.say(&["ip", "route"])?.contains("mtu 1400"));
+    ensure!(world.udp()?.received == 10);
+    ensure!(std::fs::read_to_string(file)?.starts_with("# ours\n"), "comments stay");
+    let get = daemon.cli(&["config", "get", "Mtu"])?;
+    ensure!(String::from_utf8_lossy(&get.stdout) == "1400\n", "{get:?}");
+
+    // A bad value is refused before it is written; one that somebody writes by hand leaves the last good one.
+    let bad = daemon.cli(&["config", "set", "Mtu", "12", "--file", file])?;
+    ensure!(bad.status.code() == Some(2) && String::from_utf8_lossy(&bad.stderr).contains("1252"), "{bad:?}");
+    std::fs::write(file, "Mtu = 12\n")?;
+    ensure!(daemon.cli(&["config", "validate", file])?.status.code() == Some(20));
+    daemon.hang_up()?;
+    until(PATIENCE, || {
+        let list = daemon.cli(&["config", "list"])?;
+        Ok(String::from_utf8_lossy(&list.stderr).contains("config.toml:1: Mtu: 12 is not allowed"))
+    })?;
+    ensure!(mtu(&daemon.status()?) == Some(1400), "the last good value stays");
+
+    let unset = daemon.cli(&["config", "unset", "Mtu", "--file", file])?;
+    ensure!(unset.status.success(), "{unset:?}");
+    daemon.reaches("the default", |status| mtu(status) == Some(1472))?;
+    daemon.stop()
+}
+
+#[test]
 fn two_services_side_by_side() -> Result<()> {
     let (one, two) = (single("e2e-one")?, single("e2e-two")?);
     let (first, second) = (one.start()?, two.start()?);

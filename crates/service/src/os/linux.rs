@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use ipc::Server;
 use platform_linux::{LinuxClock, LinuxHost, LinuxIo};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use crate::{Options, serve};
 
@@ -24,7 +25,8 @@ pub fn run(options: &Options) -> Result<()> {
     runtime.block_on(async {
         let server = bind(&options.socket).await?;
         let clock = Arc::new(LinuxClock::start());
-        let result = serve(options, server, LinuxHost::connect()?, LinuxIo, clock, stop_signal()?).await;
+        let result =
+            serve(options, server, LinuxHost::connect()?, LinuxIo, clock, stop_signal()?, reload_signal()?).await;
         unbind(&options.socket);
         result
     })
@@ -65,6 +67,21 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// A message for each SIGHUP.
+fn reload_signal() -> Result<mpsc::Receiver<()>> {
+    let mut hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            // One that waits stands for those that come meanwhile.
+            if let Err(mpsc::error::TrySendError::Closed(())) = sender.try_send(()) {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
 }
 
 /// A new file that only root may read.

@@ -49,7 +49,8 @@ impl Service {
                 let stop = async move {
                     let _ = stopped.await;
                 };
-                everclat_service::serve(&options, server, theirs.host(), theirs.io(), theirs.clock(), stop).await
+                everclat_service::serve(&options, server, theirs.host(), theirs.io(), theirs.clock(), stop, no_reload())
+                    .await
             })
         });
         listening.recv_timeout(PATIENCE).unwrap();
@@ -191,4 +192,9 @@ pub(crate) fn neighbour(kind: u8, from: Ipv6Addr, to: Ipv6Addr, target: Ipv6Addr
     packet.extend(addresses);
     packet.extend(icmp);
     packet
+}
+
+/// Nobody sends a SIGHUP.
+fn no_reload() -> tokio::sync::mpsc::Receiver<()> {
+    tokio::sync::mpsc::channel(1).1
 }
