@@ -21,6 +21,9 @@ use crate::{Action, Event};
 /// RFC 7217 section 6: so many duplicates in a row are no bad luck any more.
 pub(crate) const MAX_DUPLICATES: u8 = 3;
 
+/// Three objections in a row are a network that refuses us, or somebody who forges them; neither lasts for ever.
+const AFTER_CONFLICT: Duration = Duration::from_secs(60);
+
 /// A router that does not say its link-layer address for so long is silent: the kernel's own patience is three
 /// solicitations a second apart (RFC 4861 section 10), and moving costs less than waiting for the last.
 const SILENT: Duration = Duration::from_secs(2);
@@ -42,6 +45,8 @@ pub(crate) struct Claim {
     attempt: u8,
     /// Duplicates since the last address that was free.
     pub(crate) duplicates: u8,
+    /// After too many of them: when to try the next address all the same.
+    again: Option<Timestamp>,
     /// `None`: to be chosen, because nothing is armed or the last one was taken.
     address: Option<Ipv6Addr>,
 }
@@ -218,8 +223,9 @@ impl Engine {
         let cleanup = self.cleanup.and_then(|backoff| backoff.due_at(now));
         let resolve = self.resolving.map(|resolving| resolving.again).filter(|again| *again > now);
         let asking = self.asker.next().filter(|at| *at > now);
+        let conflict = self.claim.and_then(|claim| claim.again);
         let paused = self.pause.as_ref().and_then(|pause| pause.until);
-        let known = [self.solicitor.next(now), self.discovery.next_expiry(), asking, paused];
+        let known = [self.solicitor.next(now), self.discovery.next_expiry(), asking, paused, conflict];
         known.into_iter().chain([resolve, retry, cleanup]).flatten().min()
     }
 
@@ -245,6 +251,10 @@ impl Engine {
         if self.discovery.expire(now) {
             self.push(Action::Refresh);
             self.push(Action::StatusChanged);
+        }
+        if let Some(claim) = self.claim.as_mut().filter(|claim| claim.again.is_some_and(|again| again <= now)) {
+            claim.duplicates = 0;
+            claim.again = None;
         }
         self.pause.take_if(|pause| pause.until.is_some_and(|until| until <= now));
         for link in self.solicitor.due(now, |link| self.discovery.is_announced(link)) {

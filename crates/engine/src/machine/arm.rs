@@ -109,6 +109,7 @@ impl Engine {
             prefix: path.prefix,
             attempt: 0,
             duplicates: 0,
+            again: None,
             address: None,
         });
         if claim.duplicates >= MAX_DUPLICATES {

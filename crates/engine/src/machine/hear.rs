@@ -6,7 +6,7 @@ use model::{
     Applied, DeltaReason, DnsAnswer, Generation, LinkKind, NetworkDelta, NetworkSnapshot, PlaneEvent, Timestamp,
 };
 
-use super::{Claim, Engine};
+use super::{AFTER_CONFLICT, Claim, Engine, MAX_DUPLICATES};
 use crate::Action;
 use crate::ask::LEAST_LIFE;
 use crate::backoff::Backoff;
@@ -108,6 +108,7 @@ impl Engine {
                     claim.attempt = claim.attempt.wrapping_add(1);
                     claim.duplicates = claim.duplicates.saturating_add(1);
                     claim.address = None;
+                    claim.again = (claim.duplicates >= MAX_DUPLICATES).then(|| now + AFTER_CONFLICT);
                 }
                 self.lost("address-conflict", now);
                 if self.is_out_of_addresses() {

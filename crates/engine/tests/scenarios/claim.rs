@@ -68,6 +68,23 @@ fn a_duplicate_gives_the_next_x_and_the_route_stays() {
     assert_eq!(world.status().rearms.last_reason.as_deref(), Some("address-conflict"));
 }
 
+/// Forged objections must not switch IPv4 off for ever.
+#[test]
+fn after_a_conflict_the_next_address_is_tried_a_minute_later() {
+    let mut world = World::armed();
+    let begin = u64::try_from(world.now.since_start().as_millis()).unwrap();
+    for _ in 0..3 {
+        world.duplicate();
+    }
+    assert_eq!(world.verdict(), "down CL-605");
+    world.until(begin + 59_999);
+    assert_eq!(world.verdict(), "down CL-605");
+    world.until(begin + 60_000);
+    assert_eq!(world.verdict(), "working CL-004");
+    world.duplicate();
+    assert_eq!(world.verdict(), "working CL-004", "three more tries");
+}
+
 #[test]
 fn three_duplicates_in_a_row_are_a_conflict() {
     let mut world = World::armed();
@@ -82,7 +99,7 @@ fn three_duplicates_in_a_row_are_a_conflict() {
     assert_eq!(world.took(), ["apply none", "stop"]);
     assert_eq!(world.verdict(), "down CL-605");
     assert_eq!(world.cause(), "3 addresses in a row are in use on eth0");
-    world.until(600_000);
+    world.until(50_000);
     assert_eq!(world.took(), <[String; 0]>::default(), "nothing is armed");
 
     world.network.unplug(ETH);
