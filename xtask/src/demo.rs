@@ -115,7 +115,7 @@ impl Demo {
         println!("    {everclat} --socket {socket} status -v");
         println!("    {everclat} lab --name {LAB} ra --withdraw");
         println!("  and take them down with");
-        println!("    {everclat} lab --name {LAB} down");
+        println!("    {everclat} lab --name {LAB} down && rm -r {}", self.directory.display());
     }
 
     fn everclat(&self) -> Command {

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, ensure};
 
 /// The top of the repository.
 pub(crate) fn top() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    own.parent().map_or_else(|| own.clone(), PathBuf::from)
 }
 
 /// A cargo command in the repository, with the cargo that runs us.
