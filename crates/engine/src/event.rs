@@ -42,7 +42,7 @@ pub enum Event {
     Pause {
         /// How long; `None`: until resumed.
         length: Option<Duration>,
-        /// Why, in the person's words; may be empty.
+        /// Why, in the person's words; may be empty. Control characters, and what is longer than a line, are left out.
         reason: String,
     },
     /// A person wants IPv4 again.

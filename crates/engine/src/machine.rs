@@ -21,6 +21,9 @@ use crate::{Action, Event};
 /// RFC 7217 section 6: so many duplicates in a row are no bad luck any more.
 pub(crate) const MAX_DUPLICATES: u8 = 3;
 
+/// What a person may say about a pause, in characters.
+const MAX_REASON: usize = 200;
+
 /// Three objections in a row are a network that refuses us, or somebody who forges them; neither lasts for ever.
 const AFTER_CONFLICT: Duration = Duration::from_secs(60);
 
@@ -197,6 +200,8 @@ impl Engine {
             Event::Applied(applied) => self.on_applied(applied, now),
             Event::Settings(settings) => self.settings = settings,
             Event::Pause { length, reason } => {
+                // It is shown on other people's terminals: no control characters, and no more than a line.
+                let reason = reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
                 self.pause = Some(Pause { until: length.map(|length| now + length), reason });
                 self.push(Action::StatusChanged);
             }

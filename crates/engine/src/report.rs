@@ -33,10 +33,7 @@ impl Engine {
         wall: SystemTime,
     ) -> Status {
         let (state, code) = self.verdict;
-        let calendar = |at: Timestamp| {
-            let moment = wall.checked_sub(now.since(at)).unwrap_or(wall);
-            humantime::format_rfc3339_seconds(moment).to_string()
-        };
+        let calendar = |at: Timestamp| rfc3339(wall.checked_sub(now.since(at)).unwrap_or(wall));
         let since = calendar(self.verdict_since);
         let causes = if healthy(state) {
             Vec::new()
@@ -72,10 +69,7 @@ impl Engine {
             },
             evidence: self.evidence(counters, now),
             pause: self.pause.as_ref().map(|pause| PauseStatus {
-                until: pause.until.map(|until| {
-                    let moment = wall.checked_add(until.since(now)).unwrap_or(wall);
-                    humantime::format_rfc3339_seconds(moment).to_string()
-                }),
+                until: pause.until.map(|until| rfc3339(wall + until.since(now).min(LAST_SECOND))),
                 reason: pause.reason.clone(),
             }),
             ignored: Ignored { router_options: self.malformed_options() },
@@ -155,6 +149,13 @@ const fn healthy(state: State) -> bool {
         State::Working | State::StandbyNative | State::StandbyOs => true,
         State::Checking | State::Limited | State::Down | State::Paused | State::NoNetwork => false,
     }
+}
+
+/// The last second that RFC 3339 can write, counted from 1970; the formatter panics behind it.
+const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
+
+fn rfc3339(moment: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(moment.min(SystemTime::UNIX_EPOCH + LAST_SECOND)).to_string()
 }
 
 fn round_ms(duration: Duration) -> f64 {

@@ -163,7 +163,7 @@ fn refused(refusal: Refusal) -> ClientError {
     match refusal.kind {
         RefusalKind::Version => ClientError::VersionSkew(refusal.message),
         RefusalKind::Denied => ClientError::NotAllowed(refusal.message),
-        RefusalKind::Malformed | RefusalKind::Busy | RefusalKind::Stopping => ClientError::Refused(refusal.message),
+        RefusalKind::Malformed | RefusalKind::Stopping => ClientError::Refused(refusal.message),
     }
 }
 

@@ -90,8 +90,6 @@ pub enum RefusalKind {
     Version,
     /// This user may not.
     Denied,
-    /// Too many clients.
-    Busy,
     /// The service is stopping.
     Stopping,
 }

@@ -148,7 +148,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         let snapshot = self.last_snapshot.filter(|_| self.stale).map(|last| (last + SNAPSHOT_PAUSE).since(now));
         // tokio counts in milliseconds; a wait that ends a moment early would spin.
         let again = self.look_again.map(|at| at.since(now));
-        [engine, snapshot, again].into_iter().flatten().min().map(|wait| wait + Duration::from_millis(1))
+        [engine, snapshot, again].into_iter().flatten().min().map(|wait| wait.saturating_add(Duration::from_millis(1)))
     }
 
     /// Takes what has queued up: options one by one, hints as one.
@@ -199,7 +199,8 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 Action::AskDns { link, servers, question } => self.ask_dns(link, servers, question),
                 Action::ResolveNeighbour { link, address } => {
                     if let Err(error) = self.host.resolve_neighbour(link, address).await {
-                        warn!(%error, "cannot have the kernel resolve the router");
+                        warn!("cannot have the kernel resolve the router");
+                        debug!(%error, link, "not resolved");
                     }
                 }
                 Action::SetPlane(config) => {
@@ -225,7 +226,9 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         let own = self.plane.tun();
         let applied = self.host.apply(intent, own.as_ref()).await;
         for failure in &applied.failures {
-            warn!(step = failure.step, error = failure.error, "the host refused");
+            // The step names addresses, which are for DEBUG; the status tells them to who asks.
+            warn!(error = failure.error, "the host refused a change");
+            debug!(step = failure.step, "refused");
         }
         self.engine.handle(Event::Applied(applied), self.clock.now());
         let status = self.status();

@@ -140,6 +140,11 @@ fn people_pause_rearm_and_check() -> Result<()> {
     ensure!(daemon.cli(&["resume"])?.status.success());
     ensure!(world.udp()?.received == 10);
 
+    // Longer than any calendar: told and taken back like any other.
+    ensure!(daemon.cli(&["pause", "--for", "400000000000"])?.status.success());
+    ensure!(daemon.status()?.pause.is_some_and(|pause| pause.until.as_deref() == Some("9999-12-31T23:59:59Z")));
+    ensure!(daemon.cli(&["resume"])?.status.success());
+
     ensure!(daemon.cli(&["pause", "--for", "1s"])?.status.success());
     daemon.reaches("armed by itself", |status| status.clat.is_some())?;
 

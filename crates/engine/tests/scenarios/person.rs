@@ -79,3 +79,24 @@ fn rearming_while_standing_by_changes_nothing() {
     assert_eq!(world.verdict(), "standby_native CL-001");
     assert!(world.running.is_none());
 }
+
+/// A calendar has no word for it; the service must not die of that.
+#[test]
+fn a_pause_of_any_length_can_be_told() {
+    for seconds in [400_000_000_000, u64::MAX] {
+        let mut world = World::armed();
+        pause(&mut world, Some(seconds));
+        assert_eq!(world.status().pause.unwrap().until.as_deref(), Some("9999-12-31T23:59:59Z"));
+    }
+}
+
+/// Any local user may pause, and an administrator's terminal shows the reason.
+#[test]
+fn a_reason_is_a_short_line_of_plain_text() {
+    let mut world = World::armed();
+    let reason = format!("a\u{1b}[2Jb\nc\u{9b}d{}", "x".repeat(10_000));
+    world.tell(Event::Pause { length: None, reason });
+    let told = world.status().pause.unwrap().reason;
+    assert!(told.starts_with("a[2Jbcdxxx"), "{told}");
+    assert_eq!(told.chars().count(), 200);
+}
