@@ -38,6 +38,10 @@ struct Resolver {
 struct PerLink {
     prefixes: Vec<KnownPref64>,
     resolvers: Vec<Resolver>,
+    /// Resolvers that the system learnt from this link's network by other ways.
+    system_resolvers: Vec<Ipv6Addr>,
+    /// V6ONLY_WAIT, if a DHCPv4 server offered it (RFC 8925).
+    ipv6_only: Option<Duration>,
     advertisement: u64,
     places: usize,
     last_heard: Option<Timestamp>,
@@ -143,6 +147,25 @@ impl Discovery {
         changed
     }
 
+    /// The system's whole list of resolvers that this link's network gave it. Says whether the list changed.
+    pub(crate) fn system_resolvers(&mut self, link: u32, servers: &[Ipv6Addr]) -> bool {
+        let list = &mut self.links.entry(link).or_default().system_resolvers;
+        let servers: Vec<Ipv6Addr> = servers.iter().copied().take(MAX_PER_LINK).collect();
+        let changed = *list != servers;
+        *list = servers;
+        changed
+    }
+
+    /// A DHCPv4 server offered option 108. Says whether that is news.
+    pub(crate) fn ipv6_only(&mut self, link: u32, wait: Duration) -> bool {
+        self.links.entry(link).or_default().ipv6_only.replace(wait) != Some(wait)
+    }
+
+    /// V6ONLY_WAIT of the uplink's network, if it is IPv6-only by its own word (RFC 8925).
+    pub(crate) fn prefers_ipv6_only(&self, link: u32) -> Option<Duration> {
+        self.links.get(&link)?.ipv6_only
+    }
+
     /// Forgets what has ended. Says whether anything did.
     pub(crate) fn expire(&mut self, now: Timestamp) -> bool {
         let mut changed = false;
@@ -173,12 +196,16 @@ impl Discovery {
         self.links.get(&link).is_some_and(|per_link| per_link.expired)
     }
 
-    /// The resolvers of an uplink.
+    /// The resolvers of an uplink: what its routers announce, then what the system knows beside that.
     pub(crate) fn resolvers(&self, link: u32) -> Vec<Ipv6Addr> {
-        self.links
-            .get(&link)
-            .map(|per_link| per_link.resolvers.iter().map(|resolver| resolver.address).collect())
-            .unwrap_or_default()
+        let Some(per_link) = self.links.get(&link) else { return Vec::new() };
+        let mut all: Vec<Ipv6Addr> = per_link.resolvers.iter().map(|resolver| resolver.address).collect();
+        for server in &per_link.system_resolvers {
+            if !all.contains(server) {
+                all.push(*server);
+            }
+        }
+        all
     }
 
     /// Every uplink of which something is known.

@@ -2,7 +2,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use crate::OptionError;
-use model::{Applied, DnsAnswer, Generation, HostIntent, NetworkSnapshot, PlaneConfig, PlaneEvent, Settings};
+use model::{Applied, DnsAnswer, Generation, HostIntent, LinkNews, NetworkSnapshot, PlaneConfig, PlaneEvent, Settings};
 
 /// What the machine hears.
 #[derive(Clone, Debug)]
@@ -17,6 +17,13 @@ pub enum Event {
         router: Option<Ipv6Addr>,
         /// The option's bytes.
         bytes: Vec<u8>,
+    },
+    /// What else became known about an uplink.
+    News {
+        /// The uplink.
+        link: u32,
+        /// What.
+        news: LinkNews,
     },
     /// The answer to an [`Action::AskDns`].
     DnsAnswer {

@@ -195,6 +195,7 @@ impl Engine {
                 self.on_snapshot(snapshot, now);
             }
             Event::RouterOption { link, router, bytes } => self.on_option(link, router, &bytes, now),
+            Event::News { link, news } => self.on_news(link, news),
             Event::DnsAnswer { link, question, answer } => self.on_dns(link, question, answer, now),
             Event::Plane { generation, event } => self.on_plane(generation, event, now),
             Event::Applied(applied) => self.on_applied(applied, now),

@@ -137,6 +137,7 @@ impl Engine {
                 up: link.is_usable(),
                 v6: link.global_v6().map(|(net, _)| net).collect(),
                 v4_native: native(link.index),
+                opt108: self.discovery.prefers_ipv6_only(link.index).map(|wait| wait.as_secs()),
                 mtu: link.mtu6,
                 resolvers: self.discovery.resolvers(link.index),
             })

@@ -11,6 +11,7 @@ mod delta;
 mod dns;
 mod intent;
 mod network;
+mod news;
 mod plane;
 mod settings;
 mod status;
@@ -25,6 +26,7 @@ pub use network::{
     AddressFlags, Link, LinkAddress, LinkKind, MacAddress, Neighbour, NetworkSnapshot, Route, RouteKind, RouteLookup,
     solicited_node,
 };
+pub use news::{LinkNews, PortalAnswer};
 pub use plane::{CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, UplinkConfig};
 pub use settings::{Dad, InvalidSetting, Origin, Setting, Settings};
 pub use status::{

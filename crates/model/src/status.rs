@@ -247,9 +247,12 @@ pub struct InterfaceStatus {
     pub v6: Vec<Ipv6Net>,
     /// Whether native IPv4 leaves through it.
     pub v4_native: bool,
+    /// DHCPv4 option 108, IPv6-only preferred, seen there: V6ONLY_WAIT in seconds (RFC 8925); null when it was not.
+    #[serde(default)]
+    pub opt108: Option<u64>,
     /// IPv6 MTU in bytes.
     pub mtu: u16,
-    /// Resolvers it announced (RFC 8106), in order.
+    /// Resolvers its network gave (RFC 8106, DHCPv6), in order.
     pub resolvers: Vec<Ipv6Addr>,
 }
 

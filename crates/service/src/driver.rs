@@ -161,6 +161,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 HostEvent::RouterOption { link, router, bytes } => {
                     self.engine.handle(Event::RouterOption { link, router, bytes }, now);
                 }
+                HostEvent::News { link, news } => self.engine.handle(Event::News { link, news }, now),
             }
             next = events.try_recv().ok();
         }

@@ -10,7 +10,7 @@ use std::io;
 use std::net::{Ipv6Addr, TcpStream, UdpSocket};
 use std::time::{Duration, SystemTime};
 
-use model::{Applied, HostIntent, MacAddress, NetworkSnapshot, Timestamp};
+use model::{Applied, HostIntent, LinkNews, MacAddress, NetworkSnapshot, Timestamp};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use xlat::PacketBuf;
@@ -46,6 +46,13 @@ pub enum HostEvent {
         router: Option<Ipv6Addr>,
         /// The option as on the wire.
         bytes: Vec<u8>,
+    },
+    /// What else became known about an uplink.
+    News {
+        /// The interface.
+        link: u32,
+        /// What.
+        news: LinkNews,
     },
 }
 

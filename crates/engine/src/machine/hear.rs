@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use model::{
-    Applied, DeltaReason, DnsAnswer, Generation, LinkKind, NetworkDelta, NetworkSnapshot, PlaneEvent, Timestamp,
+    Applied, DeltaReason, DnsAnswer, Generation, LinkKind, LinkNews, NetworkDelta, NetworkSnapshot, PlaneEvent,
+    Timestamp,
 };
 
 use super::{AFTER_CONFLICT, Claim, Engine, MAX_DUPLICATES};
@@ -72,6 +73,17 @@ impl Engine {
                 self.malformed_options = self.malformed_options.saturating_add(1);
                 self.push(Action::Ignored { link, error });
             }
+        }
+    }
+
+    pub(super) fn on_news(&mut self, link: u32, news: LinkNews) {
+        let changed = match news {
+            LinkNews::Resolvers(servers) => self.discovery.system_resolvers(link, &servers),
+            LinkNews::Ipv6OnlyPreferred(wait) => self.discovery.ipv6_only(link, wait),
+            LinkNews::Portal(_) => false,
+        };
+        if changed {
+            self.push(Action::StatusChanged);
         }
     }
 
