@@ -47,7 +47,7 @@ async fn list(arguments: &Arguments) -> Result<Exit, ClientError> {
     }
     for entry in &settings {
         let lock = if entry.locked { ", locked" } else { "" };
-        anstream::println!("{:<16} {:<24} {}{lock}", entry.key, entry.value, origin(entry));
+        anstream::println!("{:<21} {:<24} {}{lock}", entry.key, entry.value, origin(entry));
     }
     for problem in &problems {
         anstream::eprintln!("{problem}");

@@ -125,7 +125,11 @@ mod tests {
 
     const EVERY_KEY: &str = "Enabled = false\nPref64Static = [\"64:ff9b::/96\", \"2001:db8:64::/48\"]\n\
         ClatIpv4 = \"192.0.0.5\"\nDad = \"strict\"\nIpv4RouteMetric = 4096\nMtu = 1400\nAllowUserPause = false\n\
-        PauseMaxMinutes = 5\n";
+        PauseMaxMinutes = 5\nAllowUserConfig = true\nPref64Sources = [\"dns\", \"policy\", \"ra\"]\n\
+        Pref64Allow = [\"2001:db8::/32\"]\nPref64Deny = [\"2001:db8:bad::/48\", \"64:ff9b::/96\"]\n\
+        InterfacesInclude = [\"eth*\", \"wlan0\"]\nInterfacesExclude = [\"docker?\"]\nProbeEnabled = false\n\
+        ProbeTargetsV4 = [\"198.51.100.1:443\", \"198.51.100.2\"]\nProbeTargetsV6 = [\"[2001:db8::1]:443\"]\n\
+        ProbeIntervalSeconds = 0\nAllowInternetProbe = true\n";
 
     #[test]
     fn every_key_with_its_origin_and_back() {
@@ -183,5 +187,29 @@ mod tests {
         );
         assert!(problems[1].contains(":2: Pref64Static: `64:ff9b::/95`: "), "{problems:?}");
         assert!(problems[2].contains(":3: Mtu: the number is too large"), "{problems:?}");
+    }
+
+    #[test]
+    fn lists_name_the_item_that_is_wrong() {
+        let (settings, problems) = read(
+            "Pref64Allow = [\"2001:db8::1/32\"]\nPref64Sources = [\"ra\", \"ra\"]\nInterfacesExclude = \"docker0\"\n\
+             ProbeIntervalSeconds = 29\nProbeTargetsV4 = [\"example.com\"]\nPref64Deny = [7]\nPref64Sources2 = []\n",
+        );
+        assert_eq!(settings, Settings::default());
+        for (line, part) in [
+            "Pref64Allow: `2001:db8::1/32` has bits set behind the prefix length; did you mean 2001:db8::/32?; it stays []",
+            "Pref64Sources: name one or more of \"ra\", \"dns\" and \"policy\", each once, best first; it stays [\"ra\", \"dns\"]",
+            "InterfacesExclude: expected a list, each item an interface name or pattern, such as \"eth*\", found string; ",
+            "ProbeIntervalSeconds: 29 is not allowed; use 0 (only when in doubt) or 30 to 3600 seconds; it stays 300",
+            "ProbeTargetsV4: `example.com` is not of the form 198.51.100.1 or 198.51.100.1:443; it stays []",
+            "Pref64Deny: expected an IPv6 prefix, such as \"2001:db8::/32\", found integer; it stays []",
+            "unknown key `Pref64Sources2`; did you mean `Pref64Sources`?",
+        ]
+        .iter()
+        .enumerate()
+        {
+            let start = format!("/etc/everclat/config.toml:{}: {part}", line + 1);
+            assert!(problems[line].starts_with(&start), "{}\nwanted {start}", problems[line]);
+        }
     }
 }

@@ -13,6 +13,7 @@ mod intent;
 mod network;
 mod news;
 mod plane;
+mod selection;
 mod settings;
 mod status;
 mod time;
@@ -28,6 +29,7 @@ pub use network::{
 };
 pub use news::{LinkNews, PortalAnswer};
 pub use plane::{CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, UplinkConfig};
+pub use selection::{InterfaceGlob, ProbeTarget};
 pub use settings::{Dad, InvalidSetting, Origin, Setting, Settings};
 pub use status::{
     Bytes, Cause, ClatStatus, Evidence, EvidenceKind, Ignored, InterfaceStatus, PauseStatus, Pref64Source,

@@ -1,10 +1,11 @@
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
+use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use xlat::Pref64;
 
-use crate::{DEFAULT_CLAT_V4, GATEWAY_V4, is_continuity_address};
+use crate::{DEFAULT_CLAT_V4, GATEWAY_V4, InterfaceGlob, Pref64Source, ProbeTarget, is_continuity_address};
 
 /// Where a value came from; later ones win.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +86,31 @@ pub struct Settings {
     pub pause_max_minutes: Setting<u16>,
     /// MTU of our IPv4 default route in bytes; 0: uplink IPv6 MTU - 28.
     pub mtu: Setting<u16>,
+    /// Whether local users who are no administrators may change settings through the service.
+    pub allow_user_config: Setting<bool>,
+    /// Where prefixes are learnt, best first, each at most once: router advertisements, DNS, and
+    /// [`Policy`](Pref64Source::Policy) for [`pref64_static`](Self::pref64_static), which goes in front of all where
+    /// this list does not name it. Never empty, never [`Config`](Pref64Source::Config).
+    pub pref64_sources: Setting<Vec<Pref64Source>>,
+    /// Learnt prefixes have to lie in one of these; empty: anywhere. See [`allows_pref64`](Self::allows_pref64).
+    pub pref64_allow: Setting<Vec<Ipv6Net>>,
+    /// Learnt prefixes may lie in none of these.
+    pub pref64_deny: Setting<Vec<Ipv6Net>>,
+    /// Interfaces that may be the uplink; empty: all. See [`allows_interface`](Self::allows_interface).
+    pub interfaces_include: Setting<Vec<InterfaceGlob>>,
+    /// Interfaces that may not.
+    pub interfaces_exclude: Setting<Vec<InterfaceGlob>>,
+    /// Whether the service may send packets of its own to find out whether IPv4 works. Without, only the traffic of
+    /// others is evidence.
+    pub probe_enabled: Setting<bool>,
+    /// What is probed through the NAT64; empty: nothing but what the network itself announces.
+    pub probe_targets_v4: Setting<Vec<ProbeTarget<Ipv4Addr>>>,
+    /// What is probed over IPv6, to tell a dead NAT64 from a dead network; empty: the router.
+    pub probe_targets_v6: Setting<Vec<ProbeTarget<Ipv6Addr>>>,
+    /// Seconds between two probes while nothing happens; 0: only when there is a reason to doubt.
+    pub probe_interval_seconds: Setting<u16>,
+    /// Whether public hosts may be probed where no target is given.
+    pub allow_internet_probe: Setting<bool>,
 }
 
 impl Default for Settings {
@@ -98,6 +124,17 @@ impl Default for Settings {
             allow_user_pause: Setting::default_value(true),
             pause_max_minutes: Setting::default_value(60),
             mtu: Setting::default_value(0),
+            allow_user_config: Setting::default_value(false),
+            pref64_sources: Setting::default_value(vec![Pref64Source::Ra, Pref64Source::Dns]),
+            pref64_allow: Setting::default_value(Vec::new()),
+            pref64_deny: Setting::default_value(Vec::new()),
+            interfaces_include: Setting::default_value(Vec::new()),
+            interfaces_exclude: Setting::default_value(Vec::new()),
+            probe_enabled: Setting::default_value(true),
+            probe_targets_v4: Setting::default_value(Vec::new()),
+            probe_targets_v6: Setting::default_value(Vec::new()),
+            probe_interval_seconds: Setting::default_value(300),
+            allow_internet_probe: Setting::default_value(false),
         }
     }
 }
@@ -143,6 +180,33 @@ impl Settings {
                 reason: format!("{minutes} is not allowed; use 0 (no limit) or 1 to 1440 minutes"),
             }),
         }
+    }
+
+    /// Checks a number for the `ProbeIntervalSeconds` key.
+    ///
+    /// # Errors
+    /// When it is neither 0 nor in 30 to 3600.
+    pub fn check_probe_interval(seconds: i64) -> Result<u16, InvalidSetting> {
+        match u16::try_from(seconds) {
+            Ok(seconds) if seconds == 0 || (30..=3600).contains(&seconds) => Ok(seconds),
+            Ok(_) | Err(_) => Err(InvalidSetting {
+                key: "ProbeIntervalSeconds",
+                reason: format!("{seconds} is not allowed; use 0 (only when in doubt) or 30 to 3600 seconds"),
+            }),
+        }
+    }
+
+    /// Checks a list for the `Pref64Sources` key.
+    ///
+    /// # Errors
+    /// When it is empty, or names one twice or a source that is no choice.
+    pub fn check_pref64_sources(sources: Vec<Pref64Source>) -> Result<Vec<Pref64Source>, InvalidSetting> {
+        let twice = sources.iter().enumerate().any(|(index, source)| sources[..index].contains(source));
+        if sources.is_empty() || twice || sources.contains(&Pref64Source::Config) {
+            let reason = "name one or more of \"ra\", \"dns\" and \"policy\", each once, best first".to_owned();
+            return Err(InvalidSetting { key: "Pref64Sources", reason });
+        }
+        Ok(sources)
     }
 
     /// Checks a number for the `Ipv4RouteMetric` key.

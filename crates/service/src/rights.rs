@@ -13,6 +13,7 @@ pub(crate) fn check(peer: Peer, control: &Control, settings: &Settings) -> Resul
     let seconds = match control {
         Control::Pause { seconds, .. } => seconds,
         Control::Rearm | Control::Resume => return Ok(()),
+        Control::Reload if settings.allow_user_config.value => return Ok(()),
         Control::Reload => return Err(denied("only an administrator may have the configuration read again".into())),
     };
     if !settings.allow_user_pause.value {
@@ -54,6 +55,8 @@ mod tests {
         }
         assert!(check(USER, &Control::Reload, &settings).is_err());
         assert!(check(ROOT, &Control::Reload, &settings).is_ok());
+        settings.allow_user_config.value = true;
+        assert!(check(USER, &Control::Reload, &settings).is_ok());
         settings.pause_max_minutes.value = 0;
         assert!(check(USER, &pause(None), &settings).is_ok());
         settings.allow_user_pause.value = false;

@@ -1,9 +1,12 @@
 //! One row per key: how a value gets in, how the last one stays, how it is shown.
 
+use std::str::FromStr;
+
+use ipnet::Ipv6Net;
 use toml::de::DeValue;
 
 use super::SettingEntry;
-use crate::{Dad, InvalidSetting, Origin, Pref64, Setting, Settings};
+use crate::{Dad, InvalidSetting, Origin, Pref64Source, Setting, Settings};
 
 /// A key of the configuration file.
 pub(super) struct Key {
@@ -30,9 +33,16 @@ macro_rules! key {
     };
 }
 
-pub(super) const KEYS: [Key; 8] = [
+pub(super) const KEYS: [Key; 19] = [
     key!("Enabled", enabled, boolean, ToString::to_string),
-    key!("Pref64Static", pref64_static, prefixes, |prefixes| show_prefixes(prefixes)),
+    key!("Pref64Static", pref64_static, |value| list(value, "a prefix, such as \"64:ff9b::/96\"", parsed), |v| shown(
+        v
+    )),
+    key!("Pref64Sources", pref64_sources, sources, |sources| shown_as(sources, source_name)),
+    key!("Pref64Allow", pref64_allow, networks, |networks| shown(networks)),
+    key!("Pref64Deny", pref64_deny, networks, |networks| shown(networks)),
+    key!("InterfacesInclude", interfaces_include, globs, |globs| shown(globs)),
+    key!("InterfacesExclude", interfaces_exclude, globs, |globs| shown(globs)),
     key!("ClatIpv4", clat_ipv4, address, quoted),
     key!("Dad", dad, dad, show_dad),
     key!(
@@ -49,6 +59,27 @@ pub(super) const KEYS: [Key; 8] = [
         |value| checked(integer(value)?, Settings::check_pause_max_minutes),
         ToString::to_string
     ),
+    key!("AllowUserConfig", allow_user_config, boolean, ToString::to_string),
+    key!("ProbeEnabled", probe_enabled, boolean, ToString::to_string),
+    key!(
+        "ProbeTargetsV4",
+        probe_targets_v4,
+        |value| list(value, "an address, such as \"198.51.100.1:443\"", str::parse),
+        |targets| shown(targets)
+    ),
+    key!(
+        "ProbeTargetsV6",
+        probe_targets_v6,
+        |value| list(value, "an address, such as \"[2001:db8::1]:443\"", str::parse),
+        |targets| shown(targets)
+    ),
+    key!(
+        "ProbeIntervalSeconds",
+        probe_interval_seconds,
+        |value| checked(integer(value)?, Settings::check_probe_interval),
+        ToString::to_string
+    ),
+    key!("AllowInternetProbe", allow_internet_probe, boolean, ToString::to_string),
 ];
 
 fn entry<T>(key: &str, setting: &Setting<T>, write: fn(&T) -> String) -> SettingEntry {
@@ -64,13 +95,49 @@ fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| expected("true or false", value))
 }
 
-fn prefixes(value: &DeValue<'_>) -> Result<Vec<Pref64>, String> {
-    let list = value.as_array().ok_or_else(|| expected("a list of prefixes, such as [\"64:ff9b::/96\"]", value))?;
-    let prefix = |value: &DeValue<'_>| {
-        let text = value.as_str().ok_or_else(|| expected("a prefix in quotes, such as \"64:ff9b::/96\"", value))?;
-        text.parse().map_err(|error| format!("`{text}`: {error}"))
-    };
-    list.iter().map(|item| prefix(item.get_ref())).collect()
+/// A list of strings; `item` says what each of them has to be.
+fn list<T>(value: &DeValue<'_>, item: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let list = value.as_array().ok_or_else(|| expected(&format!("a list, each item {item}"), value))?;
+    let one = |value: &DeValue<'_>| read(value.as_str().ok_or_else(|| expected(item, value))?);
+    list.iter().map(|item| one(item.get_ref())).collect()
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error| format!("`{text}`: {error}"))
+}
+
+fn networks(value: &DeValue<'_>) -> Result<Vec<Ipv6Net>, String> {
+    list(value, "an IPv6 prefix, such as \"2001:db8::/32\"", |text| {
+        let net: Ipv6Net = text.parse().map_err(|_| format!("`{text}` is no IPv6 prefix, such as 2001:db8::/32"))?;
+        if net.trunc() != net {
+            return Err(format!("`{text}` has bits set behind the prefix length; did you mean {}?", net.trunc()));
+        }
+        Ok(net)
+    })
+}
+
+fn globs(value: &DeValue<'_>) -> Result<Vec<crate::InterfaceGlob>, String> {
+    list(value, "an interface name or pattern, such as \"eth*\"", str::parse)
+}
+
+const SOURCES: [Pref64Source; 3] = [Pref64Source::Ra, Pref64Source::Dns, Pref64Source::Policy];
+
+fn source_name(source: &Pref64Source) -> &'static str {
+    match source {
+        Pref64Source::Ra => "ra",
+        Pref64Source::Dns => "dns",
+        Pref64Source::Policy => "policy",
+        Pref64Source::Config => "config",
+    }
+}
+
+fn sources(value: &DeValue<'_>) -> Result<Vec<Pref64Source>, String> {
+    let allowed = "\"ra\", \"dns\" or \"policy\"";
+    let sources = list(value, allowed, |text| {
+        let known = SOURCES.into_iter().find(|source| source_name(source) == text);
+        known.ok_or_else(|| format!("`{text}` is not allowed; use {allowed}"))
+    })?;
+    checked(sources, Settings::check_pref64_sources)
 }
 
 fn address(value: &DeValue<'_>) -> Result<std::net::Ipv4Addr, String> {
@@ -104,8 +171,12 @@ fn quoted(value: &impl ToString) -> String {
     format!("\"{}\"", value.to_string())
 }
 
-fn show_prefixes(prefixes: &[Pref64]) -> String {
-    format!("[{}]", prefixes.iter().map(quoted).collect::<Vec<_>>().join(", "))
+fn shown<T: ToString>(items: &[T]) -> String {
+    shown_as(items, ToString::to_string)
+}
+
+fn shown_as<T, S: ToString>(items: &[T], name: impl Fn(&T) -> S) -> String {
+    format!("[{}]", items.iter().map(|item| quoted(&name(item))).collect::<Vec<_>>().join(", "))
 }
 
 fn show_dad(dad: &Dad) -> String {
