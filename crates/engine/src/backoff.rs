@@ -24,6 +24,11 @@ impl Backoff {
         self.at <= now
     }
 
+    /// When it is due.
+    pub(crate) fn at(self) -> Timestamp {
+        self.at
+    }
+
     /// When it will be due; `None` when it is.
     pub(crate) fn due_at(self, now: Timestamp) -> Option<Timestamp> {
         (!self.is_due(now)).then_some(self.at)

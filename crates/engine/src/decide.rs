@@ -5,12 +5,15 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
 use model::{
-    Code, Link, LinkKind, MacAddress, NetworkSnapshot, Pref64Source, Settings, State, Timestamp, is_continuity_address,
+    Code, Link, LinkKind, MacAddress, NetworkSnapshot, Pref64Source, Route, Settings, State, Timestamp,
+    is_continuity_address,
 };
 use xlat::Pref64;
 
 use crate::address::choose_prefix;
-use crate::discovery::Discovery;
+use crate::discovery::{Discovery, KnownPref64};
+use crate::health::{Health, Place, Silence};
+use crate::portal::Portals;
 
 /// What should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,14 @@ pub(crate) enum Decision {
     Stand { state: State, code: Code, detail: String },
     /// Translate.
     Arm(Path),
+}
+
+/// What should be, and what else there would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) decision: Decision,
+    /// The other ways, best first.
+    pub(crate) others: Vec<Path>,
 }
 
 /// The way to the NAT64.
@@ -38,6 +49,31 @@ pub(crate) struct Path {
     pub(crate) v4: Ipv4Addr,
     /// The /64 in which X is chosen.
     pub(crate) prefix: Ipv6Net,
+    /// Link-layer addresses of our other uplinks on that /64.
+    pub(crate) own_macs: Vec<MacAddress>,
+    pub(crate) trouble: Trouble,
+}
+
+impl Path {
+    /// Whether IPv4 must not be led this way, although it is armed: a dead default is worse than none.
+    pub(crate) fn is_withheld(&self) -> bool {
+        match self.trouble {
+            Trouble::None | Trouble::GatewaySilent => false,
+            Trouble::PathDead | Trouble::Portal => true,
+        }
+    }
+}
+
+/// What speaks against a way, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trouble {
+    None,
+    /// The router does not answer.
+    GatewaySilent,
+    /// The router answers; from behind it nothing comes back.
+    PathDead,
+    /// Somebody has to sign in first.
+    Portal,
 }
 
 /// What the decision rests on.
@@ -45,6 +81,8 @@ pub(crate) struct Known<'a> {
     pub(crate) snapshot: Option<&'a NetworkSnapshot>,
     pub(crate) discovery: &'a Discovery,
     pub(crate) settings: &'a Settings,
+    pub(crate) health: &'a Health,
+    pub(crate) portals: &'a Portals,
     /// Why a person has paused us, if one has.
     pub(crate) paused: Option<&'a str>,
     /// Whether the network is so new that what is missing may still come.
@@ -53,8 +91,6 @@ pub(crate) struct Known<'a> {
     pub(crate) armed: bool,
     /// Uplinks whose routers have been asked a moment ago.
     pub(crate) awaited: &'a [u32],
-    /// Uplinks whose router does not answer when the kernel asks for its link-layer address.
-    pub(crate) silent: &'a BTreeSet<u32>,
 }
 
 /// One prefix with its place in the order of use.
@@ -77,15 +113,20 @@ pub(crate) fn candidates(link: u32, discovery: &Discovery, settings: &Settings) 
         };
         return fixed.value.iter().map(|&prefix| Candidate { prefix, source, expires: None, link: None }).collect();
     }
-    discovery
-        .prefixes(link)
-        .iter()
-        .map(|known| Candidate { prefix: known.prefix, source: known.source, expires: known.expires, link: Some(link) })
-        .collect()
+    let learnt = || discovery.prefixes(link).iter().filter(|known| settings.allows_pref64(&known.prefix));
+    let candidate = |known: &KnownPref64| Candidate {
+        prefix: known.prefix,
+        source: known.source,
+        expires: known.expires,
+        link: Some(link),
+    };
+    let by =
+        |source: &Pref64Source| learnt().filter(|known| known.source == *source).map(candidate).collect::<Vec<_>>();
+    settings.pref64_sources.value.iter().flat_map(by).collect()
 }
 
 /// Interfaces that could be an uplink, best first: by metric of their IPv6 default route.
-pub(crate) fn uplinks(snapshot: &NetworkSnapshot) -> Vec<(&Link, Ipv6Addr)> {
+pub(crate) fn uplinks<'a>(snapshot: &'a NetworkSnapshot, settings: &Settings) -> Vec<(&'a Link, Ipv6Addr)> {
     let mut found: Vec<(u32, &Link, Ipv6Addr)> = Vec::new();
     for route in snapshot.routes.iter().filter(|route| route.is_ipv6_default()) {
         let Some(std::net::IpAddr::V6(gateway)) = route.gateway else { continue };
@@ -94,7 +135,7 @@ pub(crate) fn uplinks(snapshot: &NetworkSnapshot) -> Vec<(&Link, Ipv6Addr)> {
             LinkKind::Ethernet | LinkKind::Bridge => link.mac.is_some(),
             LinkKind::Loopback | LinkKind::PointToPoint | LinkKind::Other => false,
         };
-        if framed && link.is_usable() {
+        if framed && link.is_usable() && settings.allows_interface(&link.name) {
             found.push((route.metric, link, gateway));
         }
     }
@@ -110,45 +151,39 @@ pub(crate) fn probe_address(pref64: Pref64) -> Ipv6Addr {
     pref64.embed(Ipv4Addr::new(192, 0, 0, 170))
 }
 
-pub(crate) fn decide(known: &Known<'_>) -> Decision {
+pub(crate) fn decide(known: &Known<'_>) -> Choice {
+    let alone = |decision: Decision| Choice { decision, others: Vec::new() };
     if !known.settings.enabled.value {
-        return stand(State::Paused, Code::Paused, "switched off by the setting Enabled");
+        return alone(stand(State::Paused, Code::Paused, "switched off by the setting Enabled"));
     }
     if let Some(reason) = known.paused {
-        return stand(State::Paused, Code::Paused, reason);
+        return alone(stand(State::Paused, Code::Paused, reason));
     }
     let Some(snapshot) = known.snapshot else {
-        return stand(State::Checking, Code::NoLink, "the network has not been looked at yet");
+        return alone(stand(State::Checking, Code::NoLink, "the network has not been looked at yet"));
     };
     if let Some(native) = native_ipv4(snapshot, known.settings.ipv4_route_metric.value) {
-        return native;
+        return alone(native);
     }
-    let uplinks = uplinks(snapshot);
+    let uplinks = uplinks(snapshot, known.settings);
     if uplinks.is_empty() && !snapshot.links.values().any(|link| link.kind == LinkKind::Ethernet && link.is_usable()) {
-        return stand(State::NoNetwork, Code::NoLink, "no interface has a link");
+        return alone(stand(State::NoNetwork, Code::NoLink, "no interface has a link"));
     }
-    let missing = |code: Code, detail: &str| {
-        let state = if known.settling { State::Checking } else { State::Down };
-        stand(state, code, detail)
-    };
     if uplinks.is_empty() {
-        return missing(Code::NoAddress, "no IPv6 default route on an interface with a link");
+        return alone(missing(known, Code::NoAddress, "no IPv6 default route on an interface with a link"));
     }
     let mut refusal = None;
     let mut awaited = None;
-    let mut last_resort = None;
+    let mut paths: Vec<Path> = Vec::new();
     for (link, gateway) in &uplinks {
         let candidates = candidates(link.index, known.discovery, known.settings);
         if candidates.is_empty() && known.awaited.contains(&link.index) {
             awaited.get_or_insert(*link);
         }
         for candidate in candidates {
-            match path(snapshot, known.settings, link, *gateway, candidate.prefix) {
-                // The kernel goes on sending there for seconds; we need not.
-                Ok(path) if path.gateway_mac.is_none() && known.silent.contains(&path.link) => {
-                    last_resort.get_or_insert(path);
-                }
-                Ok(path) if known.armed || awaited.is_none() => return Decision::Arm(path),
+            match path(snapshot, known, link, *gateway, candidate.prefix) {
+                // A better uplink that may still answer is worth waiting for, unless something works already.
+                Ok(path) if known.armed || awaited.is_none() => paths.push(path),
                 Ok(_) => {}
                 Err(reason) => {
                     refusal.get_or_insert(reason);
@@ -156,25 +191,49 @@ pub(crate) fn decide(known: &Known<'_>) -> Decision {
             }
         }
     }
-    if let Some(path) = last_resort.filter(|_| known.armed || awaited.is_none()) {
-        return Decision::Arm(path);
+    // The first of those with the least trouble: sorting keeps the order of equals.
+    paths.sort_by_key(|path| path.trouble);
+    let mut paths = paths.into_iter();
+    if let Some(first) = paths.next() {
+        return Choice { decision: Decision::Arm(first), others: paths.collect() };
     }
+    alone(without_path(known, &uplinks, awaited, refusal))
+}
+
+/// Why there is no way at all.
+fn without_path(
+    known: &Known<'_>,
+    uplinks: &[(&Link, Ipv6Addr)],
+    awaited: Option<&Link>,
+    refusal: Option<(Code, String)>,
+) -> Decision {
     if let Some(link) = awaited {
         return stand(State::Checking, Code::NoPref64, &format!("waiting for the routers on {}", link.name));
     }
+    let portal = || uplinks.iter().find_map(|(link, _)| Some((link, known.portals.on(link.index)?)));
     match refusal {
         Some((Code::VpnTakesTraffic, detail)) => stand(State::Down, Code::VpnTakesTraffic, &detail),
-        Some((code, detail)) => missing(code, &detail),
-        None if uplinks.iter().any(|(link, _)| known.discovery.ran_out(link.index)) => {
-            missing(Code::Pref64Expired, "the lifetime of the last PREF64 ended and no router announced another")
-        }
-        None => missing(Code::NoPref64, "no router on this network announces a PREF64 (RFC 8781)"),
+        Some((code, detail)) => missing(known, code, &detail),
+        None => match portal() {
+            Some((link, portal)) => stand(State::Down, Code::CaptivePortal, &portal.describe(&link.name)),
+            None if uplinks.iter().any(|(link, _)| known.discovery.ran_out(link.index)) => {
+                let detail = "the lifetime of the last PREF64 ended and no router announced another";
+                missing(known, Code::Pref64Expired, detail)
+            }
+            None => missing(known, Code::NoPref64, "no router on this network announces a PREF64 (RFC 8781)"),
+        },
     }
+}
+
+/// Something is missing that may still come on a network that is new.
+fn missing(known: &Known<'_>, code: Code, detail: &str) -> Decision {
+    let state = if known.settling { State::Checking } else { State::Down };
+    stand(state, code, detail)
 }
 
 fn path(
     snapshot: &NetworkSnapshot,
-    settings: &Settings,
+    known: &Known<'_>,
     link: &Link,
     gateway: Ipv6Addr,
     pref64: Pref64,
@@ -196,15 +255,35 @@ fn path(
     let Some(prefix) = choose_prefix(link, pref64) else {
         return Err((Code::NoAddress, format!("{} has no /64 in which an address could be chosen", link.name)));
     };
-    let Some(v4) = free_address(snapshot, settings.clat_ipv4.value) else {
+    let Some(v4) = free_address(snapshot, known.settings.clat_ipv4.value) else {
         return Err((Code::AddressConflict, "every address of 192.0.0.0/29 is in use on this host".into()));
+    };
+    let gateway_mac = snapshot.neighbour(link.index, gateway);
+    let trouble = if known.portals.on(link.index).is_some() {
+        Trouble::Portal
+    } else if known.health.is_dead(Place { link: link.index, pref64 }) {
+        Trouble::PathDead
+    } else {
+        match known.health.is_silent(link.index) {
+            // The kernel goes on sending there for seconds; we need not.
+            Some(Silence::Unanswered(_)) => Trouble::GatewaySilent,
+            Some(Silence::Unresolved) if gateway_mac.is_none() => Trouble::GatewaySilent,
+            Some(Silence::Unresolved) | None => Trouble::None,
+        }
+    };
+    let shares = |other: &&Link| {
+        other.index != link.index
+            && other.kind == LinkKind::Ethernet
+            && other.global_v6().any(|(net, _)| net.trunc() == prefix)
     };
     Ok(Path {
         link: link.index,
         name: link.name.clone(),
         mac,
         gateway,
-        gateway_mac: snapshot.neighbour(link.index, gateway),
+        gateway_mac,
+        own_macs: snapshot.links.values().filter(shares).filter_map(|other| other.mac).collect(),
+        trouble,
         mtu6: link.mtu6,
         forwards: link.forwards_ipv6,
         pref64,
@@ -227,24 +306,29 @@ fn free_address(snapshot: &NetworkSnapshot, wanted: Ipv4Addr) -> Option<Ipv4Addr
 /// IPv4 that somebody else provides: a default route with a gateway, reachable or not; or one without a gateway and
 /// with a better metric than ours (product.md, "Standing back").
 fn native_ipv4(snapshot: &NetworkSnapshot, our_metric: u32) -> Option<Decision> {
+    let link = |route: &Route| snapshot.links.get(&route.link);
+    let translates = |route: &Route| link(route).is_some_and(holds_continuity_address);
     let route = snapshot
         .routes
         .iter()
         .filter(|route| !route.ours && route.is_ipv4_default())
-        .filter(|route| route.gateway.is_some() || route.metric < our_metric)
+        // Somebody else's CLAT counts whatever its metric: there must not be two.
+        .filter(|route| route.gateway.is_some() || route.metric < our_metric || translates(route))
         .min_by_key(|route| route.metric)?;
-    let link = snapshot.links.get(&route.link);
-    let name = link.map_or("another interface", |link| link.name.as_str());
-    let translated = link.is_some_and(|link| {
-        link.addresses.iter().any(|address| match address.net {
-            ipnet::IpNet::V4(net) => is_continuity_address(net.addr()),
-            ipnet::IpNet::V6(_) => false,
-        })
-    });
-    Some(if translated {
+    let name = link(route).map_or("another interface", |link| link.name.as_str());
+    Some(if translates(route) {
         stand(State::StandbyOs, Code::OsTranslates, &format!("{name} holds an address of 192.0.0.0/29"))
     } else {
         stand(State::StandbyNative, Code::NativeIpv4, &format!("IPv4 default route through {name}"))
+    })
+}
+
+/// Whether another CLAT has its address there: clatd and TAYGA on a tunnel, NetworkManager on the uplink itself, the
+/// systems' own ones.
+fn holds_continuity_address(link: &Link) -> bool {
+    link.addresses.iter().any(|address| match address.net {
+        ipnet::IpNet::V4(net) => is_continuity_address(net.addr()),
+        ipnet::IpNet::V6(_) => false,
     })
 }
 

@@ -1,8 +1,11 @@
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::OptionError;
-use model::{Applied, DnsAnswer, Generation, HostIntent, LinkNews, NetworkSnapshot, PlaneConfig, PlaneEvent, Settings};
+use model::{
+    Applied, DnsAnswer, Generation, HostIntent, LinkNews, NetworkSnapshot, PlaneConfig, PlaneEvent, PortalAnswer,
+    Pref64, ProbeTarget, Settings, SpareConfig, TrafficSample,
+};
 
 /// What the machine hears.
 #[derive(Clone, Debug)]
@@ -34,7 +37,25 @@ pub enum Event {
         /// What they said.
         answer: DnsAnswer,
     },
-    /// The plane reports.
+    /// The answer to an [`Action::AskPortal`].
+    PortalAnswer {
+        /// The uplink on which it was asked.
+        link: u32,
+        /// The number of the question.
+        question: u64,
+        /// What it said.
+        answer: PortalAnswer,
+    },
+    /// The answer to an [`Action::FindCheckPoints`].
+    CheckPoints {
+        /// The prefix it was about.
+        pref64: Pref64,
+        /// Servers of the network that stand for the rest of IPv4; empty: none.
+        servers: Vec<Ipv4Addr>,
+    },
+    /// The answer to an [`Action::Sample`].
+    Sample(TrafficSample),
+    /// The plane, or the spare uplink beside it, reports.
     Plane {
         /// The generation the report belongs to.
         generation: Generation,
@@ -44,7 +65,7 @@ pub enum Event {
     /// The host's state after an [`Action::Apply`].
     Applied(Applied),
     /// Other settings.
-    Settings(Settings),
+    Settings(Box<Settings>),
     /// A person wants IPv4 left alone.
     Pause {
         /// How long; `None`: until resumed.
@@ -87,6 +108,45 @@ pub enum Action {
         /// This address.
         address: Ipv6Addr,
     },
+    /// Ask the network's captive portal API (RFC 8908), through this uplink.
+    AskPortal {
+        /// The uplink.
+        link: u32,
+        /// Its resolvers, in order.
+        servers: Vec<Ipv6Addr>,
+        /// The number of the question.
+        question: u64,
+        /// Where; from a router advertisement.
+        uri: String,
+    },
+    /// Ask the resolvers of an uplink for the servers by which its NAT64 can be checked (RFC 7050 section 3.2).
+    FindCheckPoints {
+        /// The uplink.
+        link: u32,
+        /// Its resolvers, in order.
+        servers: Vec<Ipv6Addr>,
+        /// The prefix.
+        pref64: Pref64,
+    },
+    /// Read what went through the plane since the last time.
+    Sample {
+        /// Have the plane say when packets flow again.
+        last: bool,
+    },
+    /// Solicit the gateway from X, on the uplink of this generation.
+    AskGateway {
+        /// Of the plane or of the spare.
+        generation: Generation,
+    },
+    /// Ask servers from X, through the uplink of this generation.
+    Probe {
+        /// Of the plane or of the spare.
+        generation: Generation,
+        /// Whom.
+        targets: Vec<ProbeTarget<Ipv4Addr>>,
+    },
+    /// Keep a second uplink ready beside the running plane, or none.
+    SetSpare(Option<SpareConfig>),
     /// Start the plane, or change it to this configuration without closing the tunnel.
     SetPlane(PlaneConfig),
     /// End the plane and close the tunnel.

@@ -1,19 +1,24 @@
 mod arm;
 mod hear;
+mod judge;
+mod spare;
 
-use std::collections::{BTreeSet, VecDeque};
-use std::net::Ipv6Addr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use model::{
-    Applied, Code, Generation, HostIntent, Ipv4Default, NetworkSnapshot, PlaneConfig, Settings, State, Timestamp,
+    Applied, Code, Generation, HostIntent, Ipv4Default, NetworkSnapshot, PlaneConfig, Pref64, Pref64Source, Settings,
+    SpareConfig, State, Timestamp,
 };
 
 use crate::ask::Asker;
 use crate::backoff::Backoff;
-use crate::decide::{Decision, Known, decide, probe_address, uplinks};
+use crate::decide::{Candidate, Choice, Decision, Known, Path, candidates, decide, probe_address, uplinks};
 use crate::discovery::Discovery;
+use crate::health::{Health, Place};
+use crate::portal::Portals;
 use crate::rearm::{Rearming, loss_reason};
 use crate::solicit::Solicitor;
 use crate::{Action, Event};
@@ -34,16 +39,14 @@ const SILENT: Duration = Duration::from_secs(2);
 /// A router whose link-layer address is being asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Resolving {
-    link: u32,
     address: Ipv6Addr,
     since: Timestamp,
     again: Timestamp,
 }
 
-/// X and how it was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// X on one /64 and how it was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Claim {
-    pub(crate) prefix: Ipv6Net,
     /// Which of the prefix's addresses.
     attempt: u8,
     /// Duplicates since the last address that was free.
@@ -52,6 +55,24 @@ pub(crate) struct Claim {
     again: Option<Timestamp>,
     /// `None`: to be chosen, because nothing is armed or the last one was taken.
     address: Option<Ipv6Addr>,
+    /// Nobody objected to it.
+    owned: bool,
+}
+
+impl Claim {
+    /// So many of the prefix's addresses were taken that the next one is not worth a try.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.duplicates >= MAX_DUPLICATES
+    }
+
+    /// Somebody else has the address.
+    fn taken(&mut self, now: Timestamp) {
+        self.attempt = self.attempt.wrapping_add(1);
+        self.duplicates = self.duplicates.saturating_add(1);
+        self.address = None;
+        self.owned = false;
+        self.again = self.is_exhausted().then(|| now + AFTER_CONFLICT);
+    }
 }
 
 /// The plane as it was asked for and as it reported.
@@ -64,6 +85,14 @@ pub(crate) struct PlaneState {
     started: bool,
     claimed: bool,
     pub(crate) replied: bool,
+}
+
+/// The second uplink as it was asked for and as it reported.
+#[derive(Clone, Debug)]
+pub(crate) struct SpareState {
+    pub(crate) config: SpareConfig,
+    started: bool,
+    claimed: bool,
 }
 
 /// A person has paused us.
@@ -92,10 +121,22 @@ pub struct Engine {
     pub(crate) discovery: Discovery,
     solicitor: Solicitor,
     asker: Asker,
+    health: Health,
+    pub(crate) portals: Portals,
     pub(crate) decision: Decision,
+    /// The way that is kept ready beside the one in use.
+    second: Option<Path>,
     generation: Generation,
-    pub(crate) claim: Option<Claim>,
+    pub(crate) claims: BTreeMap<Ipv6Net, Claim>,
     pub(crate) plane: Option<PlaneState>,
+    pub(crate) spare: Option<SpareState>,
+    /// The spare could not be made ready: on this link, not before then.
+    spare_failure: Option<(u32, Backoff)>,
+    /// When a probe was last answered by the way in use.
+    pub(crate) probed: Option<Timestamp>,
+    /// Servers that stand for the rest of IPv4 on a network (RFC 7050 section 3.2), asked for once.
+    check_points: BTreeMap<Pref64, Vec<Ipv4Addr>>,
+    asked_points: BTreeSet<Place>,
     requested: HostIntent,
     /// Something of ours may be on the host.
     host_dirty: bool,
@@ -104,9 +145,8 @@ pub struct Engine {
     pub(crate) applied: Applied,
     /// The last snapshot does not answer all of [`lookup_targets`](Self::lookup_targets).
     lookups_pending: bool,
-    resolving: Option<Resolving>,
-    /// Uplinks whose router did not answer.
-    silent: BTreeSet<u32>,
+    /// By uplink.
+    resolving: BTreeMap<u32, Resolving>,
     pub(crate) failure: Option<Failure>,
     malformed_options: u64,
     pub(crate) pause: Option<Pause>,
@@ -123,15 +163,16 @@ impl Engine {
     /// (RFC 7217 section 5).
     #[must_use]
     pub fn new(settings: Settings, secret: [u8; 32], now: Timestamp) -> Self {
-        let decision = decide(&Known {
+        let choice = decide(&Known {
             snapshot: None,
             discovery: &Discovery::default(),
             settings: &settings,
+            health: &Health::default(),
+            portals: &Portals::default(),
             paused: None,
             settling: true,
             armed: false,
             awaited: &[],
-            silent: &BTreeSet::new(),
         });
         Self {
             secret,
@@ -140,17 +181,24 @@ impl Engine {
             discovery: Discovery::default(),
             solicitor: Solicitor::default(),
             asker: Asker::default(),
-            decision,
+            health: Health::default(),
+            portals: Portals::default(),
+            decision: choice.decision,
+            second: None,
             generation: Generation::default(),
-            claim: None,
+            claims: BTreeMap::new(),
             plane: None,
+            spare: None,
+            spare_failure: None,
+            probed: None,
+            check_points: BTreeMap::new(),
+            asked_points: BTreeSet::new(),
             requested: HostIntent::default(),
             host_dirty: false,
             cleanup: None,
             applied: Applied::default(),
             lookups_pending: false,
-            resolving: None,
-            silent: BTreeSet::new(),
+            resolving: BTreeMap::new(),
             failure: None,
             malformed_options: 0,
             pause: None,
@@ -196,10 +244,21 @@ impl Engine {
             }
             Event::RouterOption { link, router, bytes } => self.on_option(link, router, &bytes, now),
             Event::News { link, news } => self.on_news(link, news),
+            Event::PortalAnswer { link, question, answer } => {
+                if self.portals.answered(link, question, answer, now) {
+                    self.push(Action::StatusChanged);
+                }
+            }
+            Event::CheckPoints { pref64, servers } => {
+                self.check_points.insert(pref64, servers);
+            }
+            Event::Sample(sample) => {
+                self.health.sampled(&sample, now);
+            }
             Event::DnsAnswer { link, question, answer } => self.on_dns(link, question, answer, now),
             Event::Plane { generation, event } => self.on_plane(generation, event, now),
             Event::Applied(applied) => self.on_applied(applied, now),
-            Event::Settings(settings) => self.settings = settings,
+            Event::Settings(settings) => self.settings = *settings,
             Event::Pause { length, reason } => {
                 // It is shown on other people's terminals: no control characters, and no more than a line.
                 let reason = reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
@@ -225,14 +284,24 @@ impl Engine {
     /// When [`handle_timeout`](Self::handle_timeout) is wanted; `None`: not before another event.
     #[must_use]
     pub fn poll_timeout(&self, now: Timestamp) -> Option<Timestamp> {
-        let retry = self.failure.as_ref().and_then(|failure| failure.backoff.due_at(now));
-        let cleanup = self.cleanup.and_then(|backoff| backoff.due_at(now));
-        let resolve = self.resolving.map(|resolving| resolving.again).filter(|again| *again > now);
-        let asking = self.asker.next().filter(|at| *at > now);
-        let conflict = self.claim.and_then(|claim| claim.again);
-        let paused = self.pause.as_ref().and_then(|pause| pause.until);
-        let known = [self.solicitor.next(now), self.discovery.next_expiry(), asking, paused, conflict];
-        known.into_iter().chain([resolve, retry, cleanup]).flatten().min()
+        let backoffs = [
+            self.failure.as_ref().map(|failure| failure.backoff),
+            self.cleanup,
+            self.spare_failure.map(|(_, backoff)| backoff),
+        ];
+        let backoffs = backoffs.into_iter().flatten().map(Backoff::at);
+        let resolve = self.resolving.values().map(|resolving| resolving.again);
+        let conflicts = self.claims.values().filter_map(|claim| claim.again);
+        let known = [
+            self.solicitor.next(now),
+            self.discovery.next_expiry(),
+            self.asker.next(),
+            self.portals.next(),
+            self.pause.as_ref().and_then(|pause| pause.until),
+            self.health.next(&self.targets()),
+        ];
+        // What is due already waits for something else to happen.
+        known.into_iter().flatten().chain(backoffs).chain(resolve).chain(conflicts).filter(|at| *at > now).min()
     }
 
     /// The next thing to do.
@@ -258,7 +327,7 @@ impl Engine {
             self.push(Action::Refresh);
             self.push(Action::StatusChanged);
         }
-        if let Some(claim) = self.claim.as_mut().filter(|claim| claim.again.is_some_and(|again| again <= now)) {
+        for claim in self.claims.values_mut().filter(|claim| claim.again.is_some_and(|again| again <= now)) {
             claim.duplicates = 0;
             claim.again = None;
         }
@@ -267,33 +336,26 @@ impl Engine {
             self.push(Action::SolicitRouters { link });
         }
         self.ask_dns(now);
+        self.ask_portals(now);
         if let Decision::Stand {
             state: state @ (State::StandbyNative | State::StandbyOs | State::Paused), code, ..
         } = &self.decision
         {
             self.rearming.not_missed(loss_reason(*state, *code), now);
         }
-        if let Some(resolving) = self.resolving.filter(|resolving| now.since(resolving.since) >= SILENT) {
-            self.silent.insert(resolving.link);
+        for (link, resolving) in &self.resolving {
+            if now.since(resolving.since) >= SILENT {
+                self.health.unresolved(*link);
+            }
         }
-        self.decision = if self.shutting_down {
-            Decision::Stand { state: State::Paused, code: Code::Paused, detail: "the service is stopping".into() }
-        } else {
-            decide(&Known {
-                snapshot: self.snapshot.as_ref(),
-                discovery: &self.discovery,
-                settings: &self.settings,
-                paused: self.pause.as_ref().map(|pause| pause.reason.as_str()),
-                settling: self.lookups_pending || self.solicitor.settling(now),
-                armed: self.plane.is_some(),
-                awaited: &self.solicitor.awaited(now),
-                silent: &self.silent,
-            })
-        };
+        self.look_after(now);
+        (self.decision, self.second) = self.patient(self.choose(now));
         match self.decision.clone() {
             Decision::Stand { state, code, .. } => self.stand_back(state, code, now),
             Decision::Arm(path) => self.arm(&path, now),
         }
+        self.prepare(now);
+        self.watch(now);
         if self.plane.is_none() {
             self.withdraw(now);
         }
@@ -301,13 +363,37 @@ impl Engine {
         self.judge(now);
     }
 
+    fn choose(&self, now: Timestamp) -> Choice {
+        if self.shutting_down {
+            let detail = "the service is stopping".into();
+            let decision = Decision::Stand { state: State::Paused, code: Code::Paused, detail };
+            return Choice { decision, others: Vec::new() };
+        }
+        decide(&Known {
+            snapshot: self.snapshot.as_ref(),
+            discovery: &self.discovery,
+            settings: &self.settings,
+            health: &self.health,
+            portals: &self.portals,
+            paused: self.pause.as_ref().map(|pause| pause.reason.as_str()),
+            settling: self.lookups_pending || self.solicitor.settling(now),
+            armed: self.plane.is_some(),
+            awaited: &self.solicitor.awaited(now),
+        })
+    }
+
     /// Asks the resolvers of uplinks whose routers announce no prefix.
     fn ask_dns(&mut self, now: Timestamp) {
         let Some(snapshot) = &self.snapshot else { return };
-        let uplinks: Vec<u32> = uplinks(snapshot).into_iter().map(|(link, _)| link.index).collect();
-        let idle = self.shutting_down || !self.settings.enabled.value || !self.settings.pref64_static.value.is_empty();
+        let uplinks: Vec<u32> = uplinks(snapshot, &self.settings).into_iter().map(|(link, _)| link.index).collect();
+        let settings = &self.settings;
+        let by_dns =
+            settings.pref64_sources.value.contains(&Pref64Source::Dns) && settings.pref64_static.value.is_empty();
+        let idle = self.shutting_down || !settings.enabled.value || !by_dns;
         for link in self.discovery.links().collect::<Vec<_>>() {
-            if idle || !uplinks.contains(&link) || self.discovery.is_announced(link) {
+            let announced = |candidate: &Candidate| candidate.source == Pref64Source::Ra;
+            let is_announced = candidates(link, &self.discovery, &self.settings).iter().any(announced);
+            if idle || !uplinks.contains(&link) || is_announced {
                 self.asker.forget(link);
                 continue;
             }
@@ -325,14 +411,19 @@ impl Engine {
         self.withdraw(now);
         self.stop_plane();
         self.failure = None;
-        self.claim = None;
+        self.spare_failure = None;
+        self.claims.clear();
+        self.health.restart();
+        self.portals.restart(now);
+        self.check_points.clear();
+        self.asked_points.clear();
         self.solicitor.restart(now);
         self.asker.restart();
         self.push(Action::Refresh);
     }
 
     fn stand_back(&mut self, state: State, code: Code, now: Timestamp) {
-        self.resolving = None;
+        self.resolving.clear();
         self.failure = None;
         self.lost(loss_reason(state, code), now);
         self.withdraw(now);
@@ -354,8 +445,10 @@ impl Engine {
             self.push(Action::StopPlane);
             self.push(Action::StatusChanged);
         }
-        if let Some(claim) = &mut self.claim {
-            claim.address = None;
+        // It ends with the plane.
+        self.spare = None;
+        for claim in self.claims.values_mut() {
+            (claim.address, claim.owned) = (None, false);
         }
         // The tunnel takes address and route with it.
         self.applied.default_v4 = None;
@@ -400,11 +493,16 @@ impl Engine {
             Action::Refresh
             | Action::SolicitRouters { .. }
             | Action::AskDns { .. }
+            | Action::AskPortal { .. }
+            | Action::FindCheckPoints { .. }
+            | Action::Sample { .. }
+            | Action::AskGateway { .. }
+            | Action::Probe { .. }
             | Action::ResolveNeighbour { .. }
             | Action::Ignored { .. }
             | Action::StatusChanged => true,
             // These build on each other: each one counts, in its place.
-            Action::SetPlane(_) | Action::StopPlane | Action::Apply(_) => false,
+            Action::SetPlane(_) | Action::SetSpare(_) | Action::StopPlane | Action::Apply(_) => false,
         };
         if !(repeatable && self.actions.contains(&action)) {
             self.actions.push_back(action);

@@ -1,4 +1,4 @@
-//! Options of router advertisements: PREF64 (RFC 8781) and RDNSS (RFC 8106).
+//! Options of router advertisements: PREF64 (RFC 8781), RDNSS (RFC 8106) and the captive portal's (RFC 8910).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -7,6 +7,7 @@ use thiserror::Error;
 use xlat::{Pref64, Pref64Error};
 
 const TYPE_RDNSS: u8 = 25;
+const TYPE_CAPTIVE_PORTAL: u8 = 37;
 const TYPE_PREF64: u8 = 38;
 /// PREF64 is 16 bytes long, always (RFC 8781 section 4).
 const PREF64_UNITS: u8 = 2;
@@ -27,6 +28,11 @@ pub enum RouterOption {
         servers: Vec<Ipv6Addr>,
         /// How long they may be used; [`Duration::MAX`] for ever.
         lifetime: Duration,
+    },
+    /// RFC 8910 section 2.3: where to ask whether somebody has to sign in.
+    CaptivePortal {
+        /// The API's URI; visible ASCII only.
+        uri: String,
     },
     /// Any other type; not an error.
     Other(u8),
@@ -52,6 +58,9 @@ pub enum OptionError {
     /// RFC 8781 section 4: prefix length codes 6 and 7 are reserved.
     #[error("PREF64 with reserved prefix length code {0}")]
     ReservedPrefixLength(u8),
+    /// RFC 8910 section 2.3: a URI, padded with NULs.
+    #[error("captive portal option without a URI")]
+    BadUri,
     /// RFC 6052 section 2.2.
     #[error("PREF64: {0}")]
     BadPrefix(#[from] Pref64Error),
@@ -73,6 +82,7 @@ impl RouterOption {
         match kind {
             TYPE_PREF64 => parse_pref64(option, units),
             TYPE_RDNSS => parse_rdnss(option, units),
+            TYPE_CAPTIVE_PORTAL => parse_portal(option),
             other => Ok(Self::Other(other)),
         }
     }
@@ -129,6 +139,19 @@ fn parse_rdnss(option: &[u8], units: u8) -> Result<RouterOption, OptionError> {
         })
         .collect();
     Ok(RouterOption::Rdnss { servers, lifetime })
+}
+
+fn parse_portal(option: &[u8]) -> Result<RouterOption, OptionError> {
+    let padded = option.get(2..).unwrap_or_default();
+    let end = padded.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let uri = padded.get(..end).unwrap_or_default();
+    // RFC 3986 section 2: a URI is visible ASCII.
+    match str::from_utf8(uri) {
+        Ok(uri) if !uri.is_empty() && uri.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(RouterOption::CaptivePortal { uri: uri.to_owned() })
+        }
+        Ok(_) | Err(_) => Err(OptionError::BadUri),
+    }
 }
 
 #[cfg(test)]
@@ -211,5 +234,19 @@ mod tests {
         option[1] = 4;
         assert!(matches!(RouterOption::parse(&option), Err(OptionError::BadLength { kind: 25, units: 4 })));
         assert_eq!(RouterOption::parse(&[24, 1, 0, 0, 0, 0, 0, 0]), Ok(RouterOption::Other(24)));
+    }
+
+    #[test]
+    fn captive_portal_of_rfc_8910_section_2_3() {
+        let mut option = vec![37, 3];
+        option.extend(b"https://portal.test/");
+        option.extend([0, 0]);
+        assert_eq!(
+            RouterOption::parse(&option),
+            Ok(RouterOption::CaptivePortal { uri: "https://portal.test/".into() })
+        );
+        option[5] = 0x1b;
+        assert_eq!(RouterOption::parse(&option), Err(OptionError::BadUri));
+        assert_eq!(RouterOption::parse(&[37, 1, 0, 0, 0, 0, 0, 0]), Err(OptionError::BadUri));
     }
 }

@@ -80,9 +80,15 @@ impl Engine {
 
     fn evidence(&self, counters: &CounterSnapshot, now: Timestamp) -> Evidence {
         let replied = self.plane.as_ref().is_some_and(|plane| plane.replied);
-        match counters.last_reply.filter(|_| replied) {
-            Some(at) => Evidence { kind: EvidenceKind::Traffic, age_s: Some(round_ms(now.since(at))) },
-            None => Evidence { kind: EvidenceKind::None, age_s: None },
+        let traffic = counters.last_reply.filter(|_| replied);
+        let probe = self.probed.filter(|_| self.plane.is_some());
+        // The newer one counts; at the same moment, what apps have got.
+        match (traffic, probe) {
+            (Some(at), _) if probe.is_none_or(|probe| probe <= at) => {
+                Evidence { kind: EvidenceKind::Traffic, age_s: Some(round_ms(now.since(at))) }
+            }
+            (_, Some(at)) => Evidence { kind: EvidenceKind::Probe, age_s: Some(round_ms(now.since(at))) },
+            (_, None) => Evidence { kind: EvidenceKind::None, age_s: None },
         }
     }
 

@@ -33,6 +33,13 @@ pub(crate) fn prefixes(answers: &[Ipv6Addr]) -> Vec<Pref64> {
     found
 }
 
+/// Whether an answer was made by no DNS64: the name has no AAAA records of its own, so somebody answers for every name
+/// (RFC 7050 section 2.2).
+pub(crate) fn is_captured(answers: &[Ipv6Addr]) -> bool {
+    let synthesised = |answer: &Ipv6Addr| WELL_KNOWN.into_iter().any(|wanted| places(*answer, wanted).next().is_some());
+    !answers.is_empty() && !answers.iter().any(synthesised)
+}
+
 /// Every prefix under which `answer` stands for `wanted`.
 fn places(answer: Ipv6Addr, wanted: Ipv4Addr) -> impl Iterator<Item = (Pref64, Ipv4Addr)> {
     LENGTHS.iter().filter_map(move |length| {
@@ -84,6 +91,17 @@ mod tests {
         let twice = "2001:db8:c000:aa::c000:aa";
         assert!(found(&[twice]).is_empty());
         assert_eq!(found(&[twice, "2001:db8:c000:aa::c000:ab"]), ["2001:db8:c000:aa::/96"]);
+    }
+
+    #[test]
+    fn an_answer_that_no_dns64_makes_is_somebody_elses() {
+        let captured =
+            |answers: &[&str]| is_captured(&answers.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>());
+        assert!(captured(&["2001:db8::1"]));
+        // The portal's own IPv4 address, synthesised.
+        assert!(captured(&["64:ff9b::c0a8:101"]));
+        assert!(!captured(&[]));
+        assert!(!captured(&["2001:db8::1", "64:ff9b::c000:aa"]));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use model::{Code, State};
 
 use crate::Engine;
-use crate::decide::{Candidate, Decision, candidates, uplinks};
-use crate::machine::MAX_DUPLICATES;
+use crate::decide::{Candidate, Decision, Trouble, candidates, uplinks};
+use crate::machine::{Claim, MAX_DUPLICATES};
 
 impl Engine {
     pub(crate) fn assess(&self) -> (State, Code, String) {
@@ -12,15 +12,32 @@ impl Engine {
             Decision::Stand { state, code, detail } => return (*state, *code, detail.clone()),
             Decision::Arm(path) => path,
         };
-        if self.claim.is_some_and(|claim| claim.prefix == path.prefix && claim.duplicates >= MAX_DUPLICATES) {
+        if self.claims.get(&path.prefix).is_some_and(Claim::is_exhausted) {
             let detail = format!("{MAX_DUPLICATES} addresses in a row are in use on {}", path.name);
             return (State::Down, Code::AddressConflict, detail);
         }
+        match path.trouble {
+            Trouble::Portal => {
+                let portal = self.portals.on(path.link).map(|portal| portal.describe(&path.name));
+                return (State::Down, Code::CaptivePortal, portal.unwrap_or_default());
+            }
+            Trouble::PathDead => {
+                let detail = format!("the router on {} answers, nothing behind {} does", path.name, path.pref64);
+                return (State::Down, Code::PlatSilent, detail);
+            }
+            Trouble::GatewaySilent | Trouble::None => {}
+        }
         match (self.plane_in_use(), &self.failure) {
-            (Some(plane), _) if plane.replied => (State::Working, Code::Working, String::new()),
+            (Some(_), _) if path.trouble == Trouble::GatewaySilent => {
+                let detail = format!("the router {} on {} has fallen silent", path.gateway, path.name);
+                (State::Limited, Code::Unstable, detail)
+            }
+            (Some(plane), _) if plane.replied || self.probed.is_some() => {
+                (State::Working, Code::Working, String::new())
+            }
             (Some(_), _) => (State::Working, Code::Ready, String::new()),
             (None, Some(failure)) => (State::Down, Code::TunFailed, failure.error.clone()),
-            (None, None) if self.is_resolving() => {
+            (None, None) if self.is_resolving(path) => {
                 let detail = format!("the router {} on {} does not answer", path.gateway, path.name);
                 (State::Checking, Code::Unstable, detail)
             }
@@ -35,7 +52,7 @@ impl Engine {
             Decision::Arm(path) => vec![path.link],
             Decision::Stand { .. } => Vec::new(),
         };
-        links.extend(uplinks(snapshot).into_iter().map(|(link, _)| link.index));
+        links.extend(uplinks(snapshot, &self.settings).into_iter().map(|(link, _)| link.index));
         links.extend(self.discovery.links());
         let mut ordered: Vec<Candidate> = Vec::new();
         for link in links {

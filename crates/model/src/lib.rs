@@ -28,7 +28,9 @@ pub use network::{
     solicited_node,
 };
 pub use news::{LinkNews, PortalAnswer};
-pub use plane::{CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, UplinkConfig};
+pub use plane::{
+    CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, SpareConfig, TrafficSample, UplinkConfig,
+};
 pub use selection::{InterfaceGlob, ProbeTarget};
 pub use settings::{Dad, InvalidSetting, Origin, Setting, Settings};
 pub use status::{

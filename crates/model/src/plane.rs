@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 use xlat::{DropReason, Pref64};
 
-use crate::{Dad, MacAddress, Timestamp};
+use crate::{Dad, MacAddress, ProbeTarget, Timestamp};
 
 /// Counts decisions of the engine. A result that carries an older one is ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,9 +67,35 @@ pub struct PlaneConfig {
     pub v6: Ipv6Addr,
     /// How X is claimed.
     pub dad: Dad,
+    /// X has been claimed on this very network by way of another uplink: it is ours, and is only to be announced.
+    pub owned: bool,
+    /// Link-layer addresses of our other uplinks on the same network: what they say about X is no objection.
+    pub own_macs: Vec<MacAddress>,
 }
 
-/// What a plane tells the engine.
+/// A second uplink that is kept ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpareConfig {
+    /// What it would be used with.
+    pub plane: PlaneConfig,
+    /// Whether X is claimed and answered for there now. Not while the uplink in use has the very same X.
+    pub answers: bool,
+}
+
+/// What went through the plane since it was last asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrafficSample {
+    /// Packets from apps, since the service started.
+    pub sent: u64,
+    /// Translated packets handed to apps, since the service started.
+    pub received: u64,
+    /// Some of the destinations that were sent to and have not answered.
+    pub mute: Vec<Ipv4Addr>,
+    /// Some of the destinations that have answered.
+    pub answered: Vec<Ipv4Addr>,
+}
+
+/// What a plane, or its spare uplink, tells the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlaneEvent {
     /// The tunnel is open and packets can flow.
@@ -85,6 +111,12 @@ pub enum PlaneEvent {
     Duplicate(Ipv6Addr),
     /// The first translated reply of this generation arrived.
     FirstReply,
+    /// Apps send again after a pause.
+    Traffic,
+    /// The gateway has said its link-layer address when it was asked.
+    GatewayAnswered,
+    /// A probe was answered.
+    ProbeAnswered(ProbeTarget<Ipv4Addr>),
     /// The plane ended; packets no longer flow.
     Failed(String),
 }

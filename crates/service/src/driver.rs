@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use crate::config;
 use crate::dns;
-use crate::plane::{Plane, Report};
+use crate::plane::{Order, Plane, Report};
 use crate::rights;
 
 /// Between two snapshots: a storm of notifications must not become a storm of work. Short enough not to be felt.
@@ -212,6 +212,17 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                         self.engine.handle(Event::Plane { generation, event }, self.clock.now());
                     }
                 }
+                Action::SetSpare(spare) => {
+                    debug!(ready = spare.is_some(), "second uplink");
+                    self.plane.set_spare(spare);
+                }
+                Action::Sample { last } => {
+                    let sample = self.plane.sample(last);
+                    self.engine.handle(Event::Sample(sample), self.clock.now());
+                }
+                Action::AskGateway { generation } => self.plane.order(generation, Order::AskGateway),
+                Action::Probe { generation, targets } => self.plane.order(generation, Order::Probe(targets)),
+                Action::AskPortal { .. } | Action::FindCheckPoints { .. } => {}
                 Action::StopPlane => {
                     self.plane.stop();
                     info!("no longer translating");
@@ -287,7 +298,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         }
         info!(problems = problems.len(), "configuration read");
         self.problems = problems.iter().map(ToString::to_string).collect();
-        self.engine.handle(Event::Settings(settings), self.clock.now());
+        self.engine.handle(Event::Settings(Box::new(settings)), self.clock.now());
     }
 
     fn status(&self) -> Status {

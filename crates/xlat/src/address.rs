@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use crate::{Config, DropReason};
+use crate::{Config, DropReason, Pref64};
 
 /// What kind of peer an IPv4 address can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +23,20 @@ pub(crate) enum Peer {
 /// purpose, although they are not global either: labs and tests live there, and nobody else does.
 #[inline]
 pub(crate) fn peer(address: Ipv4Addr, config: &Config) -> Peer {
+    sort(address, config.pref64)
+}
+
+/// Whether packets to this IPv4 address may pass under the prefix; the translator drops all others.
+#[must_use]
+pub fn is_translatable(address: Ipv4Addr, pref64: Pref64) -> bool {
+    sort(address, pref64) == Peer::Legal
+}
+
+#[inline]
+fn sort(address: Ipv4Addr, pref64: Pref64) -> Peer {
     match address.octets() {
         [0 | 127 | 224..=255, ..] | [169, 254, ..] | [192, 0, 0, 0..=8] => Peer::Illegal,
-        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] if config.pref64.is_well_known() => {
-            Peer::Private
-        }
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] if pref64.is_well_known() => Peer::Private,
         [..] => Peer::Legal,
     }
 }

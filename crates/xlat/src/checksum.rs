@@ -52,6 +52,14 @@ pub fn icmpv6_checksum(src: Ipv6Addr, dst: Ipv6Addr, icmp: &[u8]) -> u16 {
     (pseudo + Sum::of(icmp) - field).field()
 }
 
+/// The checksum of the upper-layer packet `body` under `next_header` (RFC 8200 section 8.1), whose own checksum field is
+/// zero, as it belongs in that field.
+#[must_use]
+pub fn transport_checksum(src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, body: &[u8]) -> u16 {
+    let pseudo = Sum::of_v6(src) + Sum::of_v6(dst) + Sum::of_len(body.len()) + Sum(u16::from(next_header));
+    (pseudo + Sum::of(body)).field()
+}
+
 /// An element of the group. 0x0000 and 0xffff are equal; compare with [`Sum::is_zero`] after subtraction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sum(pub(crate) u16);

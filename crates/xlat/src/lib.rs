@@ -49,8 +49,9 @@ mod verdict;
 mod vnet;
 mod wire;
 
+pub use address::is_translatable;
 pub use buffer::{HEADROOM, MAX_PACKET, PacketBuf};
-pub use checksum::{icmpv6_checksum, is_neutral, neutral_address};
+pub use checksum::{icmpv6_checksum, is_neutral, neutral_address, transport_checksum};
 pub use config::{Config, UdpZeroChecksum};
 pub use fragments::Fragments;
 pub use rfc6052::{Pref64, Pref64Error};

@@ -13,7 +13,7 @@ use crate::{Call, View};
 /// Callers round what they wait for up by this. Time stands still here, so the rest would never be over.
 const ROUNDING: Duration = Duration::from_millis(1);
 
-/// The packet half of the scripted host. All tunnels share one queue, and so do all ports: there is one of each.
+/// The packet half of the scripted host. All tunnels share one queue, and so do the ports of one uplink.
 #[derive(Clone, Debug)]
 pub struct FakeIo {
     shared: Arc<Shared>,
@@ -139,7 +139,7 @@ impl UplinkPort<FakeWaker> for FakePort {
     fn recv(&self, buf: &mut PacketBuf) -> io::Result<Option<MacAddress>> {
         let packet = self.shared.change(|state| {
             state.call(Call::PortRecv)?;
-            Ok::<_, io::Error>(state.from_link.pop_front())
+            Ok::<_, io::Error>(state.from_link.entry(self.link).or_default().pop_front())
         })?;
         Ok(packet.filter(|(_, packet)| buf.set_packet(packet)).map(|(from, _)| from))
     }
@@ -147,7 +147,7 @@ impl UplinkPort<FakeWaker> for FakePort {
     fn send(&self, buf: &mut PacketBuf, to: MacAddress) -> io::Result<()> {
         self.shared.change(|state| {
             state.call(Call::PortSend)?;
-            state.to_link.push_back(Sent::Packet { to, bytes: buf.packet().to_vec() });
+            state.to_link.entry(self.link).or_default().push_back(Sent::Packet { to, bytes: buf.packet().to_vec() });
             Ok(())
         })
     }
@@ -155,7 +155,7 @@ impl UplinkPort<FakeWaker> for FakePort {
     fn send_frame(&self, frame: &[u8]) -> io::Result<()> {
         self.shared.change(|state| {
             state.call(Call::PortSendFrame)?;
-            state.to_link.push_back(Sent::Frame(frame.to_vec()));
+            state.to_link.entry(self.link).or_default().push_back(Sent::Frame(frame.to_vec()));
             Ok(())
         })
     }
@@ -168,7 +168,8 @@ impl UplinkPort<FakeWaker> for FakePort {
         self.shared.wait_forever(|state| {
             let over = end.is_some_and(|end| end <= state.now);
             let gone = !state.network.links.contains_key(&self.link);
-            ready(waker, !state.from_link.is_empty(), over)
+            let waiting = state.from_link.get(&self.link).is_some_and(|queue| !queue.is_empty());
+            ready(waker, waiting, over)
                 .or_else(|| broken(state, Call::PortWait))
                 .or_else(|| gone.then(|| Err(io::Error::other("no such interface"))))
         })

@@ -163,19 +163,33 @@ impl Fake {
             .unwrap_or_else(|view| panic!("no packet for the apps: {view:?}"))
     }
 
-    /// A neighbour on the uplink sends an IPv6 packet that the port is to see.
+    /// A neighbour on [`ETH`] sends an IPv6 packet that the port is to see.
     pub fn link_sends(&self, from: MacAddress, packet: &[u8]) {
-        self.shared.change(|state| state.from_link.push_back((from, packet.to_vec())));
+        self.link_sends_on(ETH, from, packet);
     }
 
-    /// The next thing that left on the uplink.
+    /// The same on any uplink.
+    pub fn link_sends_on(&self, link: u32, from: MacAddress, packet: &[u8]) {
+        self.shared.change(|state| state.from_link.entry(link).or_default().push_back((from, packet.to_vec())));
+    }
+
+    /// The next thing that left on [`ETH`].
     ///
     /// # Panics
     /// When nothing does.
     #[must_use]
     pub fn link_gets(&self) -> Sent {
+        self.link_gets_on(ETH)
+    }
+
+    /// The next thing that left on an uplink.
+    ///
+    /// # Panics
+    /// When nothing does.
+    #[must_use]
+    pub fn link_gets_on(&self, link: u32) -> Sent {
         self.shared
-            .wait(PATIENCE, |state| state.to_link.pop_front())
+            .wait(PATIENCE, |state| state.to_link.get_mut(&link)?.pop_front())
             .unwrap_or_else(|view| panic!("nothing left on the uplink: {view:?}"))
     }
 

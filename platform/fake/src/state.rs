@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -53,7 +53,7 @@ impl View {
     /// Whether IPv4 leads into a tunnel that somebody reads.
     #[must_use]
     pub fn is_armed(&self) -> bool {
-        self.tunnels == 1 && self.ports == 1 && self.address.is_some() && self.route.is_some()
+        self.tunnels == 1 && self.ports > 0 && self.address.is_some() && self.route.is_some()
     }
 }
 
@@ -69,8 +69,8 @@ pub(crate) struct State {
     pub(crate) in_place: View,
     pub(crate) from_apps: VecDeque<Vec<u8>>,
     pub(crate) to_apps: VecDeque<Vec<u8>>,
-    pub(crate) from_link: VecDeque<(MacAddress, Vec<u8>)>,
-    pub(crate) to_link: VecDeque<Sent>,
+    pub(crate) from_link: BTreeMap<u32, VecDeque<(MacAddress, Vec<u8>)>>,
+    pub(crate) to_link: BTreeMap<u32, VecDeque<Sent>>,
 }
 
 impl State {

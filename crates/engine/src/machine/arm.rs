@@ -3,9 +3,9 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use model::{Dad, GATEWAY_V4, Ipv4Default, MacAddress, PlaneConfig, PlaneKind, Timestamp, UplinkConfig};
+use model::{Dad, GATEWAY_V4, Ipv4Default, MacAddress, PlaneConfig, PlaneKind, SpareConfig, Timestamp, UplinkConfig};
 
-use super::{Claim, Engine, MAX_DUPLICATES, PlaneState, Resolving};
+use super::{Claim, Engine, PlaneState, Resolving, SpareState};
 use crate::Action;
 use crate::address::clat_address;
 use crate::decide::Path;
@@ -21,6 +21,11 @@ const GROWTH_FRAGMENTED: u16 = 28;
 impl Engine {
     /// Goes one step further on the way to translation by `path`, if one is due.
     pub(super) fn arm(&mut self, path: &Path, now: Timestamp) {
+        // Armed for the moment it works again, and led nowhere until then.
+        if path.is_withheld() {
+            self.lost("path-dead", now);
+            self.withdraw(now);
+        }
         // What failed on one uplink need not fail on another.
         self.failure.take_if(|failure| failure.link != path.link);
         if self.failure.as_ref().is_some_and(|failure| !failure.backoff.is_due(now)) {
@@ -32,25 +37,13 @@ impl Engine {
             }
             return self.resolve(path, now);
         };
-        self.resolving = None;
-        let Some(v6) = self.claim(path, now) else { return };
-        let uplink = UplinkConfig {
-            link: path.link,
-            name: path.name.clone(),
-            mac: path.mac,
-            gateway: path.gateway,
-            gateway_mac,
-            mtu6: path.mtu6,
-        };
-        let wanted = PlaneConfig {
-            generation: self.generation,
-            kind: PlaneKind::Translate,
-            uplink,
-            pref64: path.pref64,
-            v4: path.v4,
-            v6,
-            dad: self.settings.dad.value,
-        };
+        self.resolving.remove(&path.link);
+        if self.is_out_of_addresses(path) {
+            self.withdraw(now);
+            return self.stop_plane();
+        }
+        let v6 = self.claim(path);
+        let wanted = self.plane_config(path, gateway_mac, v6, self.plane.as_ref().map(|plane| &plane.config));
         let current =
             self.plane.as_ref().map(|plane| PlaneConfig { generation: self.generation, ..plane.config.clone() });
         if current.as_ref() != Some(&wanted) {
@@ -61,6 +54,9 @@ impl Engine {
                 self.withdraw(now);
             }
             self.set_plane(wanted);
+        }
+        if path.is_withheld() {
+            return;
         }
         let ready = self.plane.as_ref().is_some_and(|plane| plane.started && self.may_use(&plane.config));
         if ready {
@@ -73,69 +69,112 @@ impl Engine {
         config.dad == Dad::Optimistic || self.has_claimed(config)
     }
 
-    /// Whether the running plane has claimed the X of `config` on that very link.
-    fn has_claimed(&self, config: &PlaneConfig) -> bool {
+    /// Whether the running plane or the spare has claimed the X of `config` on that very link.
+    pub(super) fn has_claimed(&self, config: &PlaneConfig) -> bool {
         let place = |config: &PlaneConfig| (config.v6, config.uplink.link, config.uplink.mac);
-        self.plane.as_ref().is_some_and(|plane| plane.claimed && place(&plane.config) == place(config))
+        let plane = self.plane.as_ref().filter(|plane| plane.claimed).map(|plane| &plane.config);
+        let spare = self.spare.as_ref().filter(|spare| spare.claimed).map(|spare| &spare.config.plane);
+        config.owned || plane.into_iter().chain(spare).any(|claimed| place(claimed) == place(config))
     }
 
-    pub(crate) fn is_resolving(&self) -> bool {
-        self.resolving.is_some()
+    /// Whether the router on the path is being asked for its link-layer address.
+    pub(crate) fn is_resolving(&self, path: &Path) -> bool {
+        self.resolving.contains_key(&path.link)
     }
 
-    fn resolve(&mut self, path: &Path, now: Timestamp) {
-        let under_way = self.resolving.filter(|r| (r.link, r.address) == (path.link, path.gateway));
+    pub(super) fn resolve(&mut self, path: &Path, now: Timestamp) {
+        let under_way = self.resolving.get(&path.link).filter(|resolving| resolving.address == path.gateway);
         if under_way.is_some_and(|resolving| resolving.again > now) {
             return;
         }
-        self.resolving = Some(Resolving {
-            link: path.link,
-            address: path.gateway,
-            since: under_way.map_or(now, |resolving| resolving.since),
-            again: now + RESOLVE_AGAIN,
-        });
+        let since = under_way.map_or(now, |resolving| resolving.since);
+        let resolving = Resolving { address: path.gateway, since, again: now + RESOLVE_AGAIN };
+        self.resolving.insert(path.link, resolving);
         self.push(Action::ResolveNeighbour { link: path.link, address: path.gateway });
     }
 
-    /// The gateway's address on the link as the running plane knows it, while the kernel asks again.
-    fn mac_in_use(&self, path: &Path) -> Option<MacAddress> {
-        let uplink = &self.plane.as_ref()?.config.uplink;
-        (uplink.link == path.link && uplink.gateway == path.gateway).then_some(uplink.gateway_mac)
+    /// The gateway's address on the link as the plane or the spare knows it, while the kernel asks again.
+    pub(super) fn mac_in_use(&self, path: &Path) -> Option<MacAddress> {
+        let plane = self.plane.as_ref().map(|plane| &plane.config.uplink);
+        let spare = self.spare.as_ref().map(|spare| &spare.config.plane.uplink);
+        let mut uplinks = plane.into_iter().chain(spare);
+        uplinks
+            .find(|uplink| uplink.link == path.link && uplink.gateway == path.gateway)
+            .map(|uplink| uplink.gateway_mac)
     }
 
     /// X for this path: kept as long as the /64 stays, whatever the NAT64 prefix; chosen afresh after a duplicate.
-    fn claim(&mut self, path: &Path, now: Timestamp) -> Option<Ipv6Addr> {
-        let mut claim = self.claim.filter(|claim| claim.prefix == path.prefix).unwrap_or(Claim {
-            prefix: path.prefix,
-            attempt: 0,
-            duplicates: 0,
-            again: None,
-            address: None,
-        });
-        if claim.duplicates >= MAX_DUPLICATES {
-            self.withdraw(now);
-            self.stop_plane();
-            return None;
-        }
+    pub(super) fn claim(&mut self, path: &Path) -> Ipv6Addr {
+        let claim = self.claims.entry(path.prefix).or_default();
         let choose = || clat_address(&self.secret, path.prefix, claim.attempt, path.v4, path.pref64);
-        let address = claim.address.unwrap_or_else(choose);
-        claim.address = Some(address);
-        self.claim = Some(claim);
-        Some(address)
+        *claim.address.get_or_insert_with(choose)
     }
 
-    /// So many of the prefix's addresses were taken that the next one is not worth a try.
-    pub(super) fn is_out_of_addresses(&self) -> bool {
-        self.claim.is_some_and(|claim| claim.duplicates >= MAX_DUPLICATES)
+    pub(super) fn is_out_of_addresses(&self, path: &Path) -> bool {
+        self.claims.get(&path.prefix).is_some_and(Claim::is_exhausted)
+    }
+
+    /// What a plane on this path needs. `current` is what it has now: whether X had to be claimed there does not change
+    /// afterwards.
+    pub(super) fn plane_config(
+        &self,
+        path: &Path,
+        gateway_mac: MacAddress,
+        v6: Ipv6Addr,
+        current: Option<&PlaneConfig>,
+    ) -> PlaneConfig {
+        let here = (v6, path.link, path.mac);
+        let current = current.filter(|current| (current.v6, current.uplink.link, current.uplink.mac) == here);
+        let owned = self.claims.get(&path.prefix).is_some_and(|claim| claim.owned);
+        PlaneConfig {
+            generation: self.generation,
+            kind: PlaneKind::Translate,
+            uplink: UplinkConfig {
+                link: path.link,
+                name: path.name.clone(),
+                mac: path.mac,
+                gateway: path.gateway,
+                gateway_mac,
+                mtu6: path.mtu6,
+            },
+            pref64: path.pref64,
+            v4: path.v4,
+            v6,
+            dad: self.settings.dad.value,
+            owned: current.map_or(owned, |current| current.owned),
+            own_macs: path.own_macs.clone(),
+        }
     }
 
     fn set_plane(&mut self, wanted: PlaneConfig) {
         self.generation = self.generation.next();
         let config = PlaneConfig { generation: self.generation, ..wanted };
         let claimed = self.has_claimed(&config);
+        let line = |config: &PlaneConfig| (config.uplink.link, config.uplink.mac, config.v6);
+        let in_the_way = |spare: &mut SpareState| {
+            let plane = &spare.config.plane;
+            let same_link = plane.uplink.link == config.uplink.link;
+            // One line on a link, and one answer for an X.
+            if same_link { line(plane) != line(&config) } else { spare.config.answers && plane.v6 == config.v6 }
+        };
+        if self.spare.take_if(in_the_way).is_some() {
+            self.push(Action::SetSpare(None));
+        }
         let old = self.plane.take();
+        // The plane that takes the spare's place gives it its own, until something else is said.
+        if let Some(old) = old.as_ref().filter(|old| old.config.uplink.link != config.uplink.link) {
+            let is_spare = self.spare.as_ref().is_some_and(|spare| line(&spare.config.plane) == line(&config));
+            if is_spare || self.spare.is_none() {
+                let answers = old.config.v6 != config.v6;
+                let spare = SpareConfig { plane: old.config.clone(), answers };
+                self.spare = Some(SpareState { config: spare, started: old.started, claimed: answers && old.claimed });
+            }
+        }
         let path = |config: &PlaneConfig| (config.pref64, config.v6, config.uplink.link);
         let same_path = old.as_ref().is_some_and(|old| path(&old.config) == path(&config));
+        if !same_path {
+            self.probed = None;
+        }
         self.plane = Some(PlaneState {
             claimed,
             replied: same_path && old.as_ref().is_some_and(|old| old.replied),

@@ -1,18 +1,25 @@
 //! What each event adds to what is known.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use ipnet::Ipv6Net;
 
 use model::{
     Applied, DeltaReason, DnsAnswer, Generation, LinkKind, LinkNews, NetworkDelta, NetworkSnapshot, PlaneEvent,
     Timestamp,
 };
 
-use super::{AFTER_CONFLICT, Claim, Engine, MAX_DUPLICATES};
+use super::Engine;
 use crate::Action;
 use crate::ask::LEAST_LIFE;
 use crate::backoff::Backoff;
+use crate::health::Place;
 use crate::option::RouterOption;
 use crate::rfc7050;
+
+/// While somebody else answers for every name, the resolvers are asked again so often.
+const WHILE_CAPTURED: Duration = Duration::from_secs(30);
 
 impl Engine {
     pub(super) fn on_snapshot(&mut self, snapshot: NetworkSnapshot, now: Timestamp) {
@@ -36,24 +43,21 @@ impl Engine {
             // Whatever is plugged in next is another network until it says otherwise.
             self.discovery.forget(*link);
             self.asker.forget(*link);
+            self.portals.forget(*link);
+            self.resolving.remove(link);
         }
+        self.health.links(&present);
         // On a /64 that two uplinks share, X and what is known about it move with the uplink.
-        let remains = |claim: &Claim| {
-            let mut nets = present.iter().filter_map(|link| snapshot.links.get(link)).flat_map(model::Link::global_v6);
-            nets.any(|(net, _)| net.trunc() == claim.prefix)
-        };
+        let attached: Vec<Ipv6Net> = present
+            .iter()
+            .filter_map(|link| snapshot.links.get(link))
+            .flat_map(|link| link.global_v6().map(|(net, _)| net.trunc()).collect::<Vec<_>>())
+            .collect();
         if !gone.is_empty() {
-            self.claim = self.claim.filter(remains);
+            self.claims.retain(|prefix, _| attached.contains(prefix));
         }
-        let heard = |link: &u32| {
-            let mut gateways = snapshot.routes.iter().filter(|route| route.link == *link && route.is_ipv6_default());
-            gateways.any(|route| match route.gateway {
-                Some(IpAddr::V6(gateway)) => snapshot.neighbour(*link, gateway).is_some(),
-                Some(IpAddr::V4(_)) | None => false,
-            })
-        };
-        self.silent.retain(|link| present.contains(link) && !heard(link));
         self.snapshot = Some(snapshot);
+        self.note_resolved();
     }
 
     pub(super) fn on_option(&mut self, link: u32, router: Option<Ipv6Addr>, bytes: &[u8], now: Timestamp) {
@@ -68,6 +72,7 @@ impl Engine {
                     self.push(Action::StatusChanged);
                 }
             }
+            Ok(RouterOption::CaptivePortal { uri }) => self.portals.api(link, &uri, now),
             Ok(RouterOption::Other(_)) => {}
             Err(error) => {
                 self.malformed_options = self.malformed_options.saturating_add(1);
@@ -80,7 +85,7 @@ impl Engine {
         let changed = match news {
             LinkNews::Resolvers(servers) => self.discovery.system_resolvers(link, &servers),
             LinkNews::Ipv6OnlyPreferred(wait) => self.discovery.ipv6_only(link, wait),
-            LinkNews::Portal(_) => false,
+            LinkNews::Portal(captive) => self.portals.system(link, captive),
         };
         if changed {
             self.push(Action::StatusChanged);
@@ -88,8 +93,14 @@ impl Engine {
     }
 
     pub(super) fn on_dns(&mut self, link: u32, question: u64, answer: DnsAnswer, now: Timestamp) {
+        let captured = matches!(&answer, DnsAnswer::Addresses { addresses, .. } if rfc7050::is_captured(addresses));
+        // An answer of somebody who answers for every name says nothing, and does not last.
+        let answer = if captured { DnsAnswer::Negative { ttl: WHILE_CAPTURED } } else { answer };
         if !self.asker.answered(link, question, &answer, now) {
             return;
+        }
+        if !matches!(answer, DnsAnswer::Failed { .. }) && self.portals.names(link, captured) {
+            self.push(Action::StatusChanged);
         }
         let (prefixes, ttl) = match answer {
             DnsAnswer::Addresses { addresses, ttl } => (rfc7050::prefixes(&addresses), ttl.max(LEAST_LIFE)),
@@ -103,27 +114,24 @@ impl Engine {
     }
 
     pub(super) fn on_plane(&mut self, generation: Generation, event: PlaneEvent, now: Timestamp) {
+        if self.spare.as_ref().is_some_and(|spare| spare.config.plane.generation == generation) {
+            return self.on_spare(&event, now);
+        }
         let Some(plane) = self.plane.as_mut().filter(|plane| plane.config.generation == generation) else { return };
+        let config = &plane.config;
+        let place = Place { link: config.uplink.link, pref64: config.pref64 };
         match event {
             PlaneEvent::Started { tun: _, name } => {
                 plane.tun = Some(name);
                 plane.started = true;
             }
-            PlaneEvent::Claimed(address) if address == plane.config.v6 => {
+            PlaneEvent::Claimed(address) if address == config.v6 => {
                 plane.claimed = true;
-                if let Some(claim) = &mut self.claim {
-                    claim.duplicates = 0;
-                }
+                self.owned(address);
             }
-            PlaneEvent::Duplicate(address) if address == plane.config.v6 => {
-                if let Some(claim) = &mut self.claim {
-                    claim.attempt = claim.attempt.wrapping_add(1);
-                    claim.duplicates = claim.duplicates.saturating_add(1);
-                    claim.address = None;
-                    claim.again = (claim.duplicates >= MAX_DUPLICATES).then(|| now + AFTER_CONFLICT);
-                }
+            PlaneEvent::Duplicate(address) if address == config.v6 => {
                 self.lost("address-conflict", now);
-                if self.is_out_of_addresses() {
+                if self.taken(address, now) {
                     self.withdraw(now);
                     self.stop_plane();
                 }
@@ -133,15 +141,79 @@ impl Engine {
             PlaneEvent::FirstReply => {
                 plane.replied = true;
                 self.failure = None;
+                self.health.replied(now);
+            }
+            PlaneEvent::Traffic => self.health.traffic(now),
+            PlaneEvent::GatewayAnswered => self.gateway_answered(place.link, now),
+            PlaneEvent::ProbeAnswered(_) => {
+                self.probed = Some(now);
+                self.failure = None;
+                self.probe_answered(place, now);
+                self.push(Action::StatusChanged);
             }
             PlaneEvent::Failed(error) => {
-                let link = plane.config.uplink.link;
+                let link = place.link;
                 self.lost("plane-failed", now);
                 self.withdraw(now);
                 self.stop_plane();
                 self.fail(link, error, now);
             }
         }
+    }
+
+    fn on_spare(&mut self, event: &PlaneEvent, now: Timestamp) {
+        let Some(spare) = &mut self.spare else { return };
+        let config = &spare.config.plane;
+        let place = Place { link: config.uplink.link, pref64: config.pref64 };
+        match *event {
+            PlaneEvent::Started { .. } => {
+                spare.started = true;
+                self.spare_failure.take_if(|(link, _)| *link == place.link);
+            }
+            PlaneEvent::Claimed(address) if address == config.v6 => {
+                spare.claimed = true;
+                self.owned(address);
+                self.push(Action::StatusChanged);
+            }
+            PlaneEvent::Duplicate(address) if address == config.v6 => {
+                self.taken(address, now);
+            }
+            PlaneEvent::GatewayAnswered => self.gateway_answered(place.link, now),
+            PlaneEvent::ProbeAnswered(_) => self.probe_answered(place, now),
+            PlaneEvent::Failed(_) => self.spare_failed(now),
+            // What still comes in there belongs to what was used before.
+            PlaneEvent::Claimed(_) | PlaneEvent::Duplicate(_) | PlaneEvent::FirstReply | PlaneEvent::Traffic => {}
+        }
+    }
+
+    fn gateway_answered(&mut self, link: u32, now: Timestamp) {
+        if self.health.gateway_answered(link, now) {
+            self.push(Action::StatusChanged);
+        }
+    }
+
+    fn probe_answered(&mut self, place: Place, now: Timestamp) {
+        if self.health.probe_answered(place, now) {
+            self.push(Action::StatusChanged);
+        }
+    }
+
+    /// Nobody objected to this X.
+    fn owned(&mut self, address: Ipv6Addr) {
+        for claim in self.claims.values_mut().filter(|claim| claim.address == Some(address)) {
+            claim.duplicates = 0;
+            claim.owned = true;
+        }
+    }
+
+    /// Somebody else has this X. Says whether there is no other to try.
+    fn taken(&mut self, address: Ipv6Addr, now: Timestamp) -> bool {
+        let mut exhausted = false;
+        for claim in self.claims.values_mut().filter(|claim| claim.address == Some(address)) {
+            claim.taken(now);
+            exhausted |= claim.is_exhausted();
+        }
+        exhausted
     }
 
     pub(super) fn on_applied(&mut self, applied: Applied, now: Timestamp) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{Dad, MacAddress, Timestamp};
 
-use super::message::{Audience, Message, advertisement, dad_probe, solicitation};
+use super::message::{Audience, Message, advertisement, dad_probe, reachability_probe, solicitation};
 
 /// RetransTimer of RFC 4861 section 10: how long an objection may take.
 const DAD_WAIT: Duration = Duration::from_secs(1);
@@ -26,6 +26,12 @@ pub struct AgentConfig {
     pub gateway: Ipv6Addr,
     /// How X is claimed.
     pub dad: Dad,
+    /// X has been claimed on this very network through another uplink of ours: it is only to be announced.
+    pub owned: bool,
+    /// Link-layer addresses of those other uplinks: what comes from them is no objection.
+    pub own_macs: Vec<MacAddress>,
+    /// Whether X is claimed and answered for here; not while another uplink does.
+    pub answers: bool,
 }
 
 /// What the agent found out.
@@ -37,6 +43,8 @@ pub enum AgentEvent {
     Duplicate(Ipv6Addr),
     /// The gateway's link-layer address.
     GatewayMac(MacAddress),
+    /// The gateway has answered [`Agent::ask_gateway`].
+    GatewayAnswered,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +55,8 @@ enum Phase {
     Ours { left: u8, next: Timestamp },
     /// X is somebody else's; silent.
     Lost,
+    /// Another uplink of ours answers for X; silent.
+    Quiet,
 }
 
 /// Claims and defends one address.
@@ -57,41 +67,73 @@ enum Phase {
 pub struct Agent {
     config: AgentConfig,
     phase: Phase,
+    /// An answer of the gateway is waited for.
+    asking_gateway: bool,
     frames: VecDeque<Vec<u8>>,
     events: VecDeque<AgentEvent>,
 }
 
 impl Agent {
-    /// Starts to claim the address.
+    /// Starts to claim the address, or what the configuration says instead.
     #[must_use]
     pub fn new(config: AgentConfig, now: Timestamp) -> Self {
         let mut agent = Self {
-            phase: Phase::Asking { until: now + DAD_WAIT },
+            phase: Phase::Quiet,
+            asking_gateway: false,
             frames: VecDeque::new(),
             events: VecDeque::new(),
             config,
         };
-        agent.send(dad_probe(agent.config.mac, agent.config.address));
-        if agent.config.dad == Dad::Optimistic {
-            // Routers may enter X at once (RFC 9131 section 6.1); without override nothing is taken from anyone.
-            agent.announce(false);
-        }
+        agent.start(now);
         agent
     }
 
-    /// The same address on the same link for another generation. What was found out is said again: whoever listens
+    fn start(&mut self, now: Timestamp) {
+        self.phase = if !self.config.answers {
+            Phase::Quiet
+        } else if self.config.owned {
+            // With override: the routers of this network know X by our other uplink's address.
+            self.events.push_back(AgentEvent::Claimed(self.config.address));
+            Phase::Ours { left: ANNOUNCEMENTS, next: now }
+        } else {
+            self.send(dad_probe(self.config.mac, self.config.address));
+            if self.config.dad == Dad::Optimistic {
+                // Routers may enter X at once (RFC 9131 section 6.1); without override nothing is taken from anyone.
+                self.announce(false);
+            }
+            Phase::Asking { until: now + DAD_WAIT }
+        };
+        self.handle_timeout(now);
+    }
+
+    /// The same link for another generation. With the same address, what was found out is said again: whoever listens
     /// may have asked for another generation before the first time.
     pub fn renew(&mut self, config: AgentConfig, now: Timestamp) {
+        let same =
+            (config.address, config.mac, config.answers) == (self.config.address, self.config.mac, self.config.answers);
+        self.config = config;
+        if !same {
+            self.frames.clear();
+            return self.start(now);
+        }
         match self.phase {
-            Phase::Asking { .. } => {}
+            Phase::Asking { .. } | Phase::Quiet => {}
             Phase::Ours { .. } => {
-                self.events.push_back(AgentEvent::Claimed(config.address));
+                self.events.push_back(AgentEvent::Claimed(self.config.address));
                 // The gateway may be another one, which does not know X yet.
                 self.phase = Phase::Ours { left: 1, next: now };
             }
-            Phase::Lost => self.events.push_back(AgentEvent::Duplicate(config.address)),
+            Phase::Lost => self.events.push_back(AgentEvent::Duplicate(self.config.address)),
         }
-        self.config = config;
+    }
+
+    /// Asks the gateway at `to` whether it is there. It learns X by that, should it have forgotten.
+    pub fn ask_gateway(&mut self, to: MacAddress) {
+        // From an address that is not ours nothing may be asked (RFC 4429 section 3.2).
+        if self.is_claimed() {
+            self.asking_gateway = true;
+            self.send(reachability_probe(self.config.mac, self.config.address, self.config.gateway, to));
+        }
     }
 
     /// Whether no objection was heard in time.
@@ -111,16 +153,22 @@ impl Agent {
         match *message {
             // Our own frames come back over some bridges and Wi-Fi access points, and from our other uplink.
             Message::Solicitation { from_mac, .. } | Message::Advertisement { from_mac, .. }
-                if from_mac == self.config.mac => {}
+                if from_mac == self.config.mac || self.config.own_macs.contains(&from_mac) => {}
             Message::Solicitation { from_mac, source, target } if target == self.config.address => {
                 self.asked(from_mac, source);
             }
-            Message::Advertisement { target, .. } if target == self.config.address => {
-                self.phase = Phase::Lost;
-                self.events.push_back(AgentEvent::Duplicate(target));
-            }
+            Message::Advertisement { target, .. } if target == self.config.address => match self.phase {
+                Phase::Quiet => {}
+                Phase::Asking { .. } | Phase::Ours { .. } | Phase::Lost => {
+                    self.phase = Phase::Lost;
+                    self.events.push_back(AgentEvent::Duplicate(target));
+                }
+            },
             Message::Advertisement { target, from_mac, target_mac, .. } if target == self.config.gateway => {
                 self.events.push_back(AgentEvent::GatewayMac(target_mac.unwrap_or(from_mac)));
+                if std::mem::take(&mut self.asking_gateway) {
+                    self.events.push_back(AgentEvent::GatewayAnswered);
+                }
             }
             Message::Solicitation { .. } | Message::Advertisement { .. } => {}
         }
@@ -143,7 +191,7 @@ impl Agent {
                 let asker = Audience::Asker { mac: from_mac, address: source };
                 self.send(advertisement(self.config.mac, self.config.address, asker, true));
             }
-            Phase::Asking { .. } | Phase::Lost => {}
+            Phase::Asking { .. } | Phase::Lost | Phase::Quiet => {}
         }
     }
 
@@ -161,7 +209,7 @@ impl Agent {
                 self.send(solicitation(self.config.mac, self.config.address, self.config.gateway));
                 self.phase = Phase::Ours { left: left - 1, next: now + REPEAT };
             }
-            Phase::Asking { .. } | Phase::Ours { .. } | Phase::Lost => {}
+            Phase::Asking { .. } | Phase::Ours { .. } | Phase::Lost | Phase::Quiet => {}
         }
     }
 
@@ -171,7 +219,7 @@ impl Agent {
         match self.phase {
             Phase::Asking { until } => Some(until),
             Phase::Ours { left, next } if left > 0 => Some(next),
-            Phase::Ours { .. } | Phase::Lost => None,
+            Phase::Ours { .. } | Phase::Lost | Phase::Quiet => None,
         }
     }
 
@@ -208,7 +256,15 @@ mod tests {
     }
 
     fn config(dad: Dad) -> AgentConfig {
-        AgentConfig { address: address("2001:db8:1::a"), mac: OURS, gateway: address("fe80::1"), dad }
+        AgentConfig {
+            address: address("2001:db8:1::a"),
+            mac: OURS,
+            gateway: address("fe80::1"),
+            dad,
+            owned: false,
+            own_macs: Vec::new(),
+            answers: true,
+        }
     }
 
     fn ms(ms: u64) -> Timestamp {
@@ -345,5 +401,62 @@ mod tests {
             agent.handle(&asks("fe80::9"));
         }
         assert_eq!(sent(&mut agent).len(), MAX_QUEUE);
+    }
+
+    /// On a network that two uplinks share, X moves: the routers have to learn the new address at once.
+    #[test]
+    fn an_address_that_moves_is_announced_with_override_and_not_asked_for() {
+        let moved = AgentConfig { owned: true, own_macs: vec![THEIRS], ..config(Dad::Strict) };
+        let mut agent = Agent::new(moved, ms(0));
+        assert_eq!(agent.poll_event(), Some(AgentEvent::Claimed(address("2001:db8:1::a"))));
+        let first = sent(&mut agent);
+        assert!(overrides(&first[0]));
+        assert!(matches!(first[1], Message::Solicitation { target, .. } if target == address("fe80::1")));
+        let echo_of_ours = Message::Advertisement {
+            from_mac: THEIRS,
+            target: address("2001:db8:1::a"),
+            target_mac: Some(THEIRS),
+            overrides: true,
+        };
+        agent.handle(&echo_of_ours);
+        assert_eq!(agent.poll_event(), None, "our own other uplink");
+    }
+
+    #[test]
+    fn a_quiet_one_says_nothing_until_it_takes_over() {
+        let quiet = AgentConfig { answers: false, ..config(Dad::Optimistic) };
+        let mut agent = Agent::new(quiet.clone(), ms(0));
+        agent.handle(&asks("fe80::9"));
+        agent.handle(&asks("::"));
+        agent.ask_gateway(THEIRS);
+        agent.handle_timeout(ms(5000));
+        assert!(sent(&mut agent).is_empty());
+        assert_eq!((agent.poll_event(), agent.poll_timeout()), (None, None));
+        agent.renew(AgentConfig { answers: true, owned: true, ..quiet.clone() }, ms(6000));
+        assert!(overrides(&sent(&mut agent)[0]));
+        assert!(agent.is_claimed());
+        agent.renew(quiet, ms(7000));
+        agent.handle(&asks("fe80::9"));
+        assert!(sent(&mut agent).is_empty(), "and quiet again");
+    }
+
+    #[test]
+    fn the_gateway_is_asked_directly_and_its_answer_told_once() {
+        let mut agent = claimed();
+        let gateway = MacAddress([2, 0, 0, 0, 0, 7]);
+        agent.ask_gateway(gateway);
+        let frame = agent.poll_frame().unwrap();
+        assert_eq!(frame[..6], gateway.0);
+        assert_eq!(frame[38..54], address("fe80::1").octets(), "unicast, not to a group");
+        let answer = Message::Advertisement {
+            from_mac: gateway,
+            target: address("fe80::1"),
+            target_mac: None,
+            overrides: false,
+        };
+        agent.handle(&answer);
+        agent.handle(&answer);
+        let events: Vec<_> = std::iter::from_fn(|| agent.poll_event()).collect();
+        assert_eq!(events.iter().filter(|event| **event == AgentEvent::GatewayAnswered).count(), 1);
     }
 }

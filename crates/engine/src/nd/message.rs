@@ -132,6 +132,14 @@ pub(crate) fn solicitation(mac: MacAddress, source: Ipv6Addr, target: Ipv6Addr) 
     frame(mac, multicast_mac(group), source, group, &body, Some((OPTION_SOURCE_LINK_ADDRESS, mac)))
 }
 
+/// Asks `target`, whose link-layer address is `to`, whether it is still there (RFC 4861 section 7.3.3).
+pub(crate) fn reachability_probe(mac: MacAddress, source: Ipv6Addr, target: Ipv6Addr, to: MacAddress) -> Vec<u8> {
+    let mut body = [0; ND_FIXED];
+    body[0] = TYPE_SOLICITATION;
+    body[8..24].copy_from_slice(&target.octets());
+    frame(mac, to, source, target, &body, Some((OPTION_SOURCE_LINK_ADDRESS, mac)))
+}
+
 /// Where an advertisement goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Audience {

@@ -43,7 +43,10 @@ fn sources(world: &World) -> Vec<(String, Pref64Source)> {
 fn an_answer_arms() {
     let mut world = asked();
     answer(&mut world, addresses(300));
-    assert_eq!(world.took(), ["refresh", "plane eth0 2001:db8:64::/96", "apply 192.0.0.2 mtu 1472/1480"]);
+    assert_eq!(
+        world.took(),
+        ["refresh", "plane eth0 2001:db8:64::/96", "apply 192.0.0.2 mtu 1472/1480", "points 2001:db8:64::/96 on 2"]
+    );
     assert_eq!(sources(&world), [("2001:db8:64::/96".into(), Pref64Source::Dns)]);
     assert_eq!(world.status().pref64[0].expires_s, Some(300));
 }

@@ -2,7 +2,10 @@
 //! default is asked for without a plane, and that time never stands still.
 
 use engine::{Action, Event};
-use model::{Generation, LinkKind, Origin, PlaneEvent, Settings};
+use model::{
+    Code, DnsAnswer, Generation, LinkKind, LinkNews, Origin, PlaneConfig, PlaneEvent, ProbeTarget, Settings,
+    TrafficSample,
+};
 use proptest::prelude::*;
 
 use crate::network::{ETH, Network, VPN, WLAN};
@@ -22,6 +25,10 @@ enum Happening {
     Resolver(u32, u8, u32),
     Garbage(u32, Vec<u8>),
     Plane(u64, Report),
+    Spare(u64, Report),
+    News(u32, News),
+    Traffic(u8, u8),
+    Person(bool),
     /// The host's answer to its last question, or to the one that many generations ago.
     Applied(u64, bool),
     Answers(Answer, Answer, Answer),
@@ -35,7 +42,27 @@ enum Report {
     Claimed,
     Duplicate,
     FirstReply,
+    Traffic,
+    GatewayAnswered,
+    ProbeAnswered,
     Failed,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum News {
+    Portal(bool),
+    Ipv6Only,
+    Resolvers(u8),
+    Captured,
+}
+
+fn news() -> impl Strategy<Value = News> {
+    prop_oneof![
+        any::<bool>().prop_map(News::Portal),
+        Just(News::Ipv6Only),
+        (0u8..3).prop_map(News::Resolvers),
+        Just(News::Captured),
+    ]
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
@@ -48,6 +75,9 @@ fn report() -> impl Strategy<Value = Report> {
         Just(Report::Claimed),
         Just(Report::Duplicate),
         Just(Report::FirstReply),
+        Just(Report::Traffic),
+        Just(Report::GatewayAnswered),
+        Just(Report::ProbeAnswered),
         Just(Report::Failed)
     ]
 }
@@ -60,6 +90,9 @@ fn settings() -> impl Strategy<Value = Settings> {
             if fixed {
                 settings.pref64_static.set(vec![prefix(host).parse().unwrap()], Origin::Config);
             }
+            settings
+                .probe_targets_v4
+                .set(vec![ProbeTarget { address: [198, 51, 100, host].into(), port: None }], Origin::Config);
             if strict {
                 settings.dad.set(model::Dad::Strict, Origin::Config);
             }
@@ -91,6 +124,10 @@ fn happening() -> impl Strategy<Value = Happening> {
                 Happening::Garbage(link, rest)
             }),
         6 => (prop_oneof![4 => Just(0u64), 1 => 0u64..4], report()).prop_map(|(age, r)| Happening::Plane(age, r)),
+        3 => (prop_oneof![4 => Just(0u64), 1 => 0u64..4], report()).prop_map(|(age, r)| Happening::Spare(age, r)),
+        1 => (link(), news()).prop_map(|(link, news)| Happening::News(link, news)),
+        3 => (0u8..4, 0u8..4).prop_map(|(mute, answered)| Happening::Traffic(mute, answered)),
+        1 => any::<bool>().prop_map(Happening::Person),
         3 => (prop_oneof![4 => Just(0u64), 1 => 0u64..4], prop::bool::weighted(0.7))
             .prop_map(|(age, done)| Happening::Applied(age, done)),
         1 => (answer(), answer(), answer()).prop_map(|(p, h, c)| Happening::Answers(p, h, c)),
@@ -139,15 +176,43 @@ fn happen(world: &mut World, happening: Happening) {
         Happening::Garbage(link, bytes) => world.option(link, &bytes),
         Happening::Plane(age, report) => {
             let Some(config) = world.running.clone() else { return };
-            let event = match report {
-                Report::Started => PlaneEvent::Started { tun: 9, name: "everclat0".into() },
-                Report::Claimed => PlaneEvent::Claimed(config.v6),
-                Report::Duplicate => PlaneEvent::Duplicate(config.v6),
-                Report::FirstReply => PlaneEvent::FirstReply,
-                Report::Failed => PlaneEvent::Failed("gone".into()),
+            tell(world, &config, age, report);
+        }
+        Happening::Spare(age, report) => {
+            let Some(spare) = world.spare.clone() else { return };
+            tell(world, &spare.plane, age, report);
+        }
+        Happening::News(link, News::Captured) => {
+            let Some(question) = world.question else { return };
+            let answer = DnsAnswer::Addresses {
+                addresses: vec!["2001:db8::80".parse().unwrap()],
+                ttl: std::time::Duration::from_secs(60),
             };
-            let generation = Generation(config.generation.0.saturating_sub(age));
-            world.tell(Event::Plane { generation, event });
+            world.tell(Event::DnsAnswer { link, question, answer });
+        }
+        Happening::News(link, news) => {
+            let news = match news {
+                News::Portal(captive) => LinkNews::Portal(captive),
+                News::Resolvers(last) => LinkNews::Resolvers(vec![format!("2001:db8::{last}").parse().unwrap()]),
+                News::Ipv6Only | News::Captured => LinkNews::Ipv6OnlyPreferred(std::time::Duration::from_secs(1800)),
+            };
+            world.tell(Event::News { link, news });
+        }
+        Happening::Traffic(mute, answered) => {
+            let addresses = |count: u8| (0..count).map(|last| [203, 0, 113, last].into()).collect();
+            let (sent, received) = world.traffic;
+            world.traffic = (sent + u64::from(mute), received + u64::from(answered));
+            let sample = TrafficSample {
+                sent: world.traffic.0,
+                received: world.traffic.1,
+                mute: addresses(mute),
+                answered: addresses(answered),
+            };
+            world.tell(Event::Sample(sample));
+        }
+        Happening::Person(rearm) => {
+            let length = Some(std::time::Duration::from_secs(30));
+            world.tell(if rearm { Event::Rearm } else { Event::Pause { length, reason: String::new() } });
         }
         Happening::Applied(age, done) => {
             let mut intent = world.intent.clone();
@@ -157,12 +222,29 @@ fn happen(world: &mut World, happening: Happening) {
         Happening::Answers(plane, host, cleanup) => {
             (world.plane, world.host, world.cleanup) = (plane, host, cleanup);
         }
-        Happening::Setting(settings) => world.tell(Event::Settings(*settings)),
+        Happening::Setting(settings) => world.tell(Event::Settings(settings)),
         Happening::Wait(ms) => {
             let now: u64 = world.now.since_start().as_millis().try_into().unwrap();
             world.until(now + ms);
         }
     }
+}
+
+fn tell(world: &mut World, config: &PlaneConfig, age: u64, report: Report) {
+    let event = match report {
+        Report::Started => PlaneEvent::Started { tun: 9, name: "everclat0".into() },
+        Report::Claimed => PlaneEvent::Claimed(config.v6),
+        Report::Duplicate => PlaneEvent::Duplicate(config.v6),
+        Report::FirstReply => PlaneEvent::FirstReply,
+        Report::Traffic => PlaneEvent::Traffic,
+        Report::GatewayAnswered => PlaneEvent::GatewayAnswered,
+        Report::ProbeAnswered => {
+            PlaneEvent::ProbeAnswered(ProbeTarget { address: [198, 51, 100, 7].into(), port: None })
+        }
+        Report::Failed => PlaneEvent::Failed("gone".into()),
+    };
+    let generation = Generation(config.generation.0.saturating_sub(age));
+    world.tell(Event::Plane { generation, event });
 }
 
 /// What must hold between any two events.
@@ -182,6 +264,14 @@ fn check(world: &World) {
             assert!(world.running.is_none() && world.intent.default_v4.is_none(), "stood back");
         }
         model::State::Working | model::State::Limited | model::State::Checking | model::State::Down => {}
+    }
+    if status.state == model::State::Down && [Code::PlatSilent, Code::CaptivePortal].contains(&status.code) {
+        assert!(world.intent.default_v4.is_none(), "no default that leads nowhere");
+    }
+    if let Some(spare) = &world.spare {
+        let running = world.running.as_ref().expect("no spare without a plane");
+        assert_ne!(spare.plane.uplink.link, running.uplink.link);
+        assert!(spare.plane.v6 != running.v6 || !spare.answers, "one X, one answer");
     }
     if let Some(at) = world.engine.poll_timeout(world.now) {
         assert!(at > world.now, "nothing is left undone");
@@ -221,7 +311,7 @@ proptest! {
         // When everything works again, so does IPv4.
         world.network = host();
         (world.plane, world.host, world.cleanup) = (Answer::Done, Answer::Done, Answer::Done);
-        world.tell(Event::Settings(Settings::default()));
+        world.tell(Event::Settings(Box::default()));
         let intent = world.intent.clone();
         world.tell(Event::Applied(in_place(&intent)));
         if world.running.is_some() {
@@ -233,6 +323,11 @@ proptest! {
         check(&world);
         world.network = host();
         world.look();
+        for link in [ETH, WLAN] {
+            world.tell(Event::News { link, news: LinkNews::Portal(false) });
+        }
+        world.tell(Event::Resume);
+        world.tell(Event::Rearm);
         world.pref64(ETH, "64:ff9b::/96", 1800);
         assert_eq!(world.verdict(), "working CL-004");
 

@@ -20,7 +20,7 @@ fn switched_off_is_paused() {
     world.pref64(ETH, "64:ff9b::/96", 1800);
     assert_eq!(world.verdict(), "paused CL-003");
     assert!(world.running.is_none());
-    world.tell(Event::Settings(Settings::default()));
+    world.tell(Event::Settings(Box::default()));
     assert_eq!(world.verdict(), "working CL-004");
 }
 
@@ -29,7 +29,7 @@ fn switching_off_disarms() {
     let mut world = World::armed();
     let mut settings = Settings::default();
     settings.enabled.set(false, Origin::Policy);
-    world.tell(Event::Settings(settings));
+    world.tell(Event::Settings(Box::new(settings)));
     assert_eq!(world.took(), ["apply none", "stop"]);
     assert_eq!(world.verdict(), "paused CL-003");
 }
@@ -50,7 +50,7 @@ fn a_prefix_by_hand_replaces_learnt_ones() {
 #[test]
 fn a_prefix_by_hand_is_looked_up_when_it_is_set() {
     let mut world = World::armed();
-    world.tell(Event::Settings(with_prefix("2001:db8:64::/96", Origin::Config)));
+    world.tell(Event::Settings(Box::new(with_prefix("2001:db8:64::/96", Origin::Config))));
     assert_eq!(world.took()[0], "refresh");
     assert_eq!(world.running.as_ref().unwrap().pref64.to_string(), "2001:db8:64::/96");
     assert_eq!(world.verdict(), "working CL-004");
@@ -61,7 +61,7 @@ fn another_ipv4_address_changes_plane_and_host() {
     let mut world = World::armed();
     let mut settings = Settings::default();
     settings.clat_ipv4.set("192.0.0.5".parse().unwrap(), Origin::Config);
-    world.tell(Event::Settings(settings));
+    world.tell(Event::Settings(Box::new(settings)));
     assert_eq!(world.took(), ["plane eth0 64:ff9b::/96", "apply 192.0.0.5 mtu 1472/1480"]);
     assert_eq!(world.verdict(), "working CL-004");
 }
@@ -71,7 +71,7 @@ fn another_metric_changes_the_host_only() {
     let mut world = World::armed();
     let mut settings = Settings::default();
     settings.ipv4_route_metric.set(4096, Origin::Config);
-    world.tell(Event::Settings(settings));
+    world.tell(Event::Settings(Box::new(settings)));
     assert_eq!(world.took(), ["apply 192.0.0.2 mtu 1472/1480"]);
     assert_eq!(world.intent.default_v4.as_ref().unwrap().metric, 4096);
 }

@@ -94,7 +94,7 @@ fn a_lost_uplink_is_replaced_by_the_warm_one_in_one_step() {
     let x = world.x();
     world.network.unplug(ETH);
     world.look();
-    assert_eq!(world.took(), ["plane wlan0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480"]);
+    assert_eq!(world.took(), ["plane wlan0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480", "no spare"]);
     assert_eq!(world.verdict(), "working CL-004");
     assert_ne!(world.x(), x, "another /64");
     let status = world.status();
@@ -128,7 +128,7 @@ fn losing_the_spare_uplink_does_not_touch_x() {
     world.took();
     world.network.unplug(WLAN);
     world.look();
-    assert_eq!(world.took(), <[String; 0]>::default());
+    assert_eq!(world.took(), ["no spare"]);
     assert_eq!(world.x(), x);
 }
 
@@ -167,14 +167,21 @@ fn a_silent_router_that_is_the_only_one_is_asked_for_ever() {
 
 #[test]
 fn a_cold_second_uplink_is_resolved_before_it_is_used() {
-    let mut world = warm();
+    let mut network = Network::two_uplinks();
+    network.forget_neighbours(WLAN);
+    let mut world = World::started(network);
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    world.pref64(WLAN, "64:ff9b::/96", 1800);
     world.reply();
+    assert!(world.took().contains(&"resolve fe80::1 on 3".into()), "beforehand");
+    assert!(world.spare.is_none());
+    world.until(1_500);
+    world.took();
     world.network.unplug(ETH);
-    world.network.forget_neighbours(WLAN);
     world.look();
-    assert_eq!(world.took(), ["resolve fe80::1 on 3"]);
+    assert_eq!(world.took(), <[String; 0]>::default(), "it has been asked already");
     assert_eq!(world.verdict(), "checking CL-202", "the old plane leads nowhere");
-    world.until(5_020);
+    world.until(1_520);
     world.network.resolve(WLAN);
     world.look();
     assert_eq!(world.verdict(), "working CL-004");
@@ -217,6 +224,7 @@ fn a_better_uplink_that_returns_is_used_again() {
     assert_eq!(world.status().uplink.unwrap().name, "wlan0");
     world.pref64(ETH, "64:ff9b::/96", 1800);
     assert_eq!(world.took(), ["plane eth0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480"]);
+    assert_eq!(world.spare.unwrap().plane.uplink.name, "wlan0", "it stays ready");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use engine::{Action, Engine, Event, ProcessInfo};
 use model::{
-    Applied, CounterSnapshot, Generation, HostIntent, PlaneConfig, PlaneEvent, Settings, Status, StepFailure, Timestamp,
+    Applied, CounterSnapshot, Generation, HostIntent, PlaneConfig, PlaneEvent, Settings, SpareConfig, Status,
+    StepFailure, Timestamp,
 };
 
 use crate::network::Network;
@@ -36,11 +37,17 @@ pub(crate) struct World {
     pub(crate) cleanup: Answer,
     /// The plane's configuration, while it runs.
     pub(crate) running: Option<PlaneConfig>,
+    /// The second uplink, while it is kept ready.
+    pub(crate) spare: Option<SpareConfig>,
     /// The last intent.
     pub(crate) intent: HostIntent,
     pub(crate) counters: CounterSnapshot,
     /// The last question for resolvers that was asked.
     pub(crate) question: Option<u64>,
+    /// The last question for a captive portal's API.
+    pub(crate) portal: Option<u64>,
+    /// Packets sent and received so far.
+    pub(crate) traffic: (u64, u64),
     log: Vec<String>,
     generation: Generation,
     /// The last configuration that the plane said was at work.
@@ -58,9 +65,12 @@ impl World {
             host: Answer::Done,
             cleanup: Answer::Done,
             running: None,
+            spare: None,
             intent: HostIntent::default(),
             counters: CounterSnapshot::default(),
             question: None,
+            portal: None,
+            traffic: (0, 0),
             log: Vec::new(),
             generation: Generation::default(),
             started: Generation::default(),
@@ -115,6 +125,12 @@ impl World {
         self.tell(Event::Plane { generation, event });
     }
 
+    /// The spare uplink reports.
+    pub(crate) fn report_spare(&mut self, event: PlaneEvent) {
+        let generation = self.spare.as_ref().expect("a spare is ready").plane.generation;
+        self.tell(Event::Plane { generation, event });
+    }
+
     pub(crate) fn claimed(&mut self) {
         self.report(PlaneEvent::Claimed(self.x()));
     }
@@ -140,8 +156,10 @@ impl World {
     }
 
     pub(crate) fn tell(&mut self, event: Event) {
-        if let Event::Plane { generation, event: PlaneEvent::Started { .. } } = event {
-            self.started = self.started.max(generation);
+        if let Event::Plane { generation, event: PlaneEvent::Started { .. } } = event
+            && self.running.as_ref().is_some_and(|config| config.generation == generation)
+        {
+            self.started = generation;
         }
         self.engine.handle(event, self.now);
         self.act();
@@ -195,10 +213,17 @@ impl World {
                 Action::SetPlane(config) => self.set_plane(config),
                 Action::StopPlane => {
                     assert!(self.running.take().is_some(), "a plane that does not run is stopped");
+                    self.spare = None;
                 }
+                Action::SetSpare(spare) => self.set_spare(spare),
                 Action::Apply(intent) => self.apply(intent),
                 Action::AskDns { question, .. } => self.question = Some(question),
+                Action::AskPortal { question, .. } => self.portal = Some(question),
                 Action::SolicitRouters { .. }
+                | Action::FindCheckPoints { .. }
+                | Action::Sample { .. }
+                | Action::AskGateway { .. }
+                | Action::Probe { .. }
                 | Action::ResolveNeighbour { .. }
                 | Action::Ignored { .. }
                 | Action::StatusChanged => {}
@@ -209,6 +234,14 @@ impl World {
     fn set_plane(&mut self, config: PlaneConfig) {
         self.grows(config.generation);
         let generation = config.generation;
+        let line = |config: &PlaneConfig| (config.uplink.link, config.uplink.mac, config.v6);
+        // As the service does it: what was in use takes the place of the spare that is used now.
+        if let Some(old) = self.running.take().filter(|old| old.uplink.link != config.uplink.link)
+            && self.spare.as_ref().is_none_or(|spare| line(&spare.plane) == line(&config))
+        {
+            let answers = old.v6 != config.v6;
+            self.spare = Some(SpareConfig { plane: old, answers });
+        }
         self.running = Some(config);
         let event = match self.plane {
             Answer::Done => PlaneEvent::Started { tun: 9, name: "everclat0".into() },
@@ -219,6 +252,21 @@ impl World {
             self.started = generation;
         }
         self.engine.handle(Event::Plane { generation, event }, self.now);
+    }
+
+    fn set_spare(&mut self, spare: Option<SpareConfig>) {
+        let running = self.running.as_ref().expect("no spare without a plane");
+        if let Some(spare) = &spare {
+            assert_ne!(spare.plane.uplink.link, running.uplink.link, "the spare is another uplink");
+            assert_eq!(spare.answers, spare.plane.v6 != running.v6, "one X, one answer");
+            self.grows(spare.plane.generation);
+        }
+        self.spare = spare;
+        if let Some(spare) = &self.spare {
+            let generation = spare.plane.generation;
+            let event = PlaneEvent::Started { tun: 9, name: "everclat0".into() };
+            self.engine.handle(Event::Plane { generation, event }, self.now);
+        }
     }
 
     fn apply(&mut self, intent: HostIntent) {
@@ -270,6 +318,19 @@ fn describe(action: &Action) -> Option<String> {
             format!("ask {} on {link}", servers.join(" "))
         }
         Action::ResolveNeighbour { link, address } => format!("resolve {address} on {link}"),
+        Action::AskPortal { link, uri, .. } => format!("portal {uri} on {link}"),
+        Action::FindCheckPoints { link, pref64, .. } => format!("points {pref64} on {link}"),
+        Action::Sample { last } => if *last { "last sample" } else { "sample" }.into(),
+        Action::AskGateway { .. } => "ask gateway".into(),
+        Action::Probe { targets, .. } => {
+            let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+            format!("probe {}", targets.join(" "))
+        }
+        Action::SetSpare(None) => "no spare".into(),
+        Action::SetSpare(Some(spare)) => {
+            let quiet = if spare.answers { "" } else { " quiet" };
+            format!("spare {} {}{quiet}", spare.plane.uplink.name, spare.plane.pref64)
+        }
         Action::SetPlane(config) => format!("plane {} {}", config.uplink.name, config.pref64),
         Action::StopPlane => "stop".into(),
         Action::Apply(HostIntent { default_v4: Some(route), silent_v6, .. }) => {

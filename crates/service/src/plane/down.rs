@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use arc_swap::Cache;
 use engine::nd::{Agent, AgentConfig, AgentEvent, Message};
-use model::{MacAddress, PlaneConfig, PlaneEvent, Timestamp};
+use engine::probe::Prober;
+use model::{MacAddress, PlaneEvent, Timestamp};
 use platform_api::{PlaneIo, TunDevice, UplinkPort};
 use xlat::{PacketBuf, Translator, Verdict};
 
+use super::Shared;
 use super::counters::add;
 use super::limit::Limit;
-use super::{Active, Shared};
+use super::line::{Line, Order, Role};
 
 const NEXT_HEADER: usize = 6;
 const ICMPV6: u8 = 58;
@@ -20,21 +22,27 @@ const ICMP_TYPE: usize = 40;
 /// Router solicitation to redirect (RFC 4861 section 4): never for the translator.
 const NEIGHBOUR_DISCOVERY: std::ops::RangeInclusive<u8> = 133..=137;
 
-/// Runs until the plane is stopped or the uplink's socket is gone.
-pub(super) fn run<I: PlaneIo>(shared: &Shared<I>) {
-    let mut active = Cache::new(&shared.active);
-    let mut down = Down::new(shared, Arc::clone(active.load()));
+/// An answer to a probe that comes later than this helps nobody.
+const PROBE_PATIENCE: Duration = Duration::from_secs(10);
+/// Offset of the source in an IPv4 header.
+const SOURCE: usize = 12;
+
+/// Runs until the line is no longer wanted or the uplink's socket is gone.
+pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, line: &Line<I>) {
+    let mut role = Cache::new(&line.role);
+    let mut down = Down::new(shared, line, Arc::clone(role.load()));
     let mut buf = PacketBuf::new();
     loop {
-        let latest = active.load();
-        if !Arc::ptr_eq(latest, &down.active) {
+        let latest = role.load();
+        if !Arc::ptr_eq(latest, &down.role) {
             down.switch(Arc::clone(latest));
         }
-        if shared.stop.load(Ordering::Acquire) {
+        if line.stop.load(Ordering::Acquire) {
             return;
         }
+        down.obey(&mut buf);
         if let Err(error) = down.drain(&mut buf).and_then(|()| down.rest()) {
-            let generation = down.active.config.generation;
+            let generation = down.role.config.generation;
             return shared.report(generation, PlaneEvent::Failed(format!("the uplink's socket is gone: {error}")));
         }
     }
@@ -42,9 +50,13 @@ pub(super) fn run<I: PlaneIo>(shared: &Shared<I>) {
 
 struct Down<'a, I: PlaneIo> {
     shared: &'a Shared<I>,
-    active: Arc<Active<I::Port>>,
+    line: &'a Line<I>,
+    role: Arc<Role>,
     translator: Translator,
     agent: Agent,
+    prober: Prober,
+    /// No answer to a probe is waited for after that.
+    probing: Option<Timestamp>,
     errors: Limit,
     /// This configuration has seen a reply, and the engine knows.
     replied: bool,
@@ -54,56 +66,90 @@ struct Down<'a, I: PlaneIo> {
 const BATCH: usize = 64;
 
 impl<'a, I: PlaneIo> Down<'a, I> {
-    fn new(shared: &'a Shared<I>, active: Arc<Active<I::Port>>) -> Self {
+    fn new(shared: &'a Shared<I>, line: &'a Line<I>, role: Arc<Role>) -> Self {
         let now = shared.clock.now();
         Self {
-            translator: Translator::new(active.translator.clone()),
-            agent: Agent::new(agent_config(&active.config), now),
+            translator: Translator::new(role.translator.clone()),
+            agent: Agent::new(agent_config(&role), now),
+            prober: Prober::new(role.config.v6, role.config.pref64),
+            probing: None,
             errors: Limit::new(now),
             replied: false,
             shared,
-            active,
+            line,
+            role,
         }
     }
 
-    fn switch(&mut self, active: Arc<Active<I::Port>>) {
-        let now = self.shared.clock.now();
-        let (old, new) = (&self.active.config, &active.config);
-        let same_address = (old.v6, old.uplink.link, old.uplink.mac) == (new.v6, new.uplink.link, new.uplink.mac);
-        if same_address {
-            self.agent.renew(agent_config(new), now);
-        } else {
-            self.agent = Agent::new(agent_config(new), now);
-        }
-        self.translator.replace(active.translator.clone());
-        self.active = active;
+    fn switch(&mut self, role: Arc<Role>) {
+        self.agent.renew(agent_config(&role), self.shared.clock.now());
+        self.translator.replace(role.translator.clone());
+        self.prober = Prober::new(role.config.v6, role.config.pref64);
+        self.probing = None;
+        self.role = role;
         self.replied = false;
+    }
+
+    /// Does what was ordered besides.
+    fn obey(&mut self, buf: &mut PacketBuf) {
+        for order in self.line.take_orders() {
+            match order {
+                Order::AskGateway => self.agent.ask_gateway(self.role.gateway_mac.get()),
+                Order::Probe(targets) => {
+                    self.probing = Some(self.shared.clock.now() + PROBE_PATIENCE);
+                    for target in targets {
+                        let packet = self.prober.ask(target);
+                        self.send(buf, &packet);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&self, buf: &mut PacketBuf, packet: &[u8]) {
+        if buf.set_packet(packet) && self.line.port.send(buf, self.role.gateway_mac.get()).is_err() {
+            add(&self.shared.counters.send_errors, 1);
+        }
     }
 
     /// Takes what there is.
     fn drain(&mut self, buf: &mut PacketBuf) -> std::io::Result<()> {
         let mut replies = false;
         for _ in 0..BATCH {
-            let Some(from) = self.active.port.recv(buf)? else { break };
+            let Some(from) = self.line.port.recv(buf)? else { break };
             if is_neighbour_discovery(buf.packet()) {
                 if let Ok(message) = Message::parse(from, buf.packet()) {
                     self.agent.handle(&message);
                 }
-            } else {
+            } else if self.probing.is_none() || !self.is_answer(buf) {
                 replies |= self.forward(buf, from);
             }
         }
         let now = self.shared.clock.now();
-        if replies {
+        self.probing.take_if(|until| *until <= now);
+        if replies && self.role.active {
             self.shared.counters.reply_at(now);
             if !self.replied {
                 self.replied = true;
-                self.shared.report(self.active.config.generation, PlaneEvent::FirstReply);
+                self.shared.report(self.role.config.generation, PlaneEvent::FirstReply);
             }
         }
         self.agent.handle_timeout(now);
         self.speak();
         Ok(())
+    }
+
+    /// Whether the packet was the answer to a probe; then nobody else gets it.
+    fn is_answer(&mut self, buf: &mut PacketBuf) -> bool {
+        let Some(answer) = self.prober.handle(buf.packet()) else { return false };
+        if !self.prober.is_waiting() {
+            self.probing = None;
+        }
+        if let Some(goodbye) = answer.goodbye {
+            self.send(buf, &goodbye);
+        }
+        self.shared.report(self.role.config.generation, PlaneEvent::ProbeAnswered(answer.target));
+        true
     }
 
     /// Says whether an app got a packet.
@@ -122,7 +168,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
                 counters.drop(reason);
                 if self.errors.take(self.shared.clock.now()) {
                     // An error message is a courtesy; losing one is no loss.
-                    let _ = self.active.port.send(buf, from);
+                    let _ = self.line.port.send(buf, from);
                 }
                 false
             }
@@ -136,18 +182,22 @@ impl<'a, I: PlaneIo> Down<'a, I> {
     fn deliver(&self, buf: &mut PacketBuf) -> bool {
         let counters = &*self.shared.counters;
         let bytes = buf.len();
+        let source = buf.packet().get(SOURCE..).and_then(|rest| rest.first_chunk::<4>()).copied();
         if self.shared.tun.send(buf).is_err() {
             add(&counters.send_errors, 1);
             return false;
         }
         add(&counters.packets_in, 1);
         add(&counters.bytes_in, bytes);
+        if let Some(source) = source {
+            self.shared.traffic.answered(source.into());
+        }
         true
     }
 
     fn speak(&mut self) {
         while let Some(frame) = self.agent.poll_frame() {
-            if self.active.port.send_frame(&frame).is_err() {
+            if self.line.port.send_frame(&frame).is_err() {
                 add(&self.shared.counters.send_errors, 1);
             }
         }
@@ -156,22 +206,32 @@ impl<'a, I: PlaneIo> Down<'a, I> {
                 AgentEvent::Claimed(address) => PlaneEvent::Claimed(address),
                 AgentEvent::Duplicate(address) => PlaneEvent::Duplicate(address),
                 AgentEvent::GatewayMac(mac) => {
-                    self.active.gateway_mac.set(mac);
+                    self.role.gateway_mac.set(mac);
                     continue;
                 }
+                AgentEvent::GatewayAnswered => PlaneEvent::GatewayAnswered,
             };
-            self.shared.report(self.active.config.generation, event);
+            self.shared.report(self.role.config.generation, event);
         }
     }
 
     fn rest(&self) -> std::io::Result<()> {
         let timeout = self.agent.poll_timeout().map(|at| until(self.shared.clock.now(), at));
-        self.active.port.wait(&self.shared.wake_down, timeout).map(drop)
+        self.line.port.wait(&self.line.wake, timeout).map(drop)
     }
 }
 
-fn agent_config(config: &PlaneConfig) -> AgentConfig {
-    AgentConfig { address: config.v6, mac: config.uplink.mac, gateway: config.uplink.gateway, dad: config.dad }
+fn agent_config(role: &Role) -> AgentConfig {
+    let config = &role.config;
+    AgentConfig {
+        address: config.v6,
+        mac: config.uplink.mac,
+        gateway: config.uplink.gateway,
+        dad: config.dad,
+        owned: config.owned,
+        own_macs: config.own_macs.clone(),
+        answers: role.answers,
+    }
 }
 
 /// Rounded up to a millisecond, so that a wait never ends a moment too early and spins.

@@ -1,41 +1,47 @@
-//! The translating plane: one OS thread per direction, nothing shared on the way of a packet but a snapshot that is
-//! replaced whole and counters with one writer each.
+//! The translating plane: one OS thread for what apps send, and one for each uplink that packets come in by. Nothing is
+//! shared on the way of a packet but a snapshot that is replaced whole and counters.
+//!
+//! The second uplink is kept ready: its port is open, its X claimed and answered for. Taking it is one swap of a pointer.
 
 mod counters;
 mod down;
 mod limit;
+mod line;
+mod traffic;
 mod up;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
-use model::{Generation, MacAddress, PlaneConfig, PlaneEvent};
-use platform_api::{Clock, HostError, PlaneIo, PortConfig, TunDevice, TunId, Waker};
+use model::{Generation, PlaneConfig, PlaneEvent, SpareConfig, TrafficSample};
+use platform_api::{Clock, HostError, PlaneIo, TunDevice, TunId, Waker};
 use tokio::sync::mpsc;
 
 pub(crate) use counters::Counters;
+pub(crate) use line::Order;
+
+use line::{Line, Role, port_config};
+use traffic::Traffic;
 
 /// What the plane says, with the generation it says it about.
 pub(crate) type Report = (Generation, PlaneEvent);
 
-/// A configuration at work: replaced whole, never changed, except for what the gateway itself tells.
-pub(crate) struct Active<P> {
-    config: PlaneConfig,
-    translator: xlat::Config,
-    port: Arc<P>,
-    gateway_mac: MacCell,
+/// Where packets from apps go.
+struct Active<I: PlaneIo> {
+    line: Arc<Line<I>>,
+    role: Arc<Role>,
 }
 
-/// What both threads see.
-pub(crate) struct Shared<I: PlaneIo> {
+/// What all threads see.
+struct Shared<I: PlaneIo> {
     tun: I::Tun,
-    active: ArcSwap<Active<I::Port>>,
+    active: ArcSwap<Active<I>>,
     stop: AtomicBool,
     wake_up: I::Waker,
-    wake_down: I::Waker,
     counters: Arc<Counters>,
+    traffic: Traffic,
     reports: mpsc::UnboundedSender<Report>,
     clock: Arc<dyn Clock>,
 }
@@ -49,10 +55,12 @@ impl<I: PlaneIo> Shared<I> {
 
 struct Running<I: PlaneIo> {
     shared: Arc<Shared<I>>,
-    threads: [JoinHandle<()>; 2],
+    up: JoinHandle<()>,
+    active: line::Running<I>,
+    spare: Option<line::Running<I>>,
 }
 
-/// Starts, changes and ends the two threads.
+/// Starts, changes and ends the threads.
 pub(crate) struct Plane<I: PlaneIo> {
     io: I,
     running: Option<Running<I>>,
@@ -75,64 +83,144 @@ impl<I: PlaneIo> Plane<I> {
         self.running.as_ref().map(|running| running.shared.tun.id().clone())
     }
 
-    /// Has packets flow by `config` and says so. A plane that runs already keeps its tunnel and, on the same
-    /// uplink with the same address, its port.
+    /// Has packets flow by `config` and says so. A plane that runs already keeps its tunnel; an uplink that is ready,
+    /// its port and what was found out there. The uplink that was in use before is kept as the spare in place of the one
+    /// that is used now, until [`set_spare`](Self::set_spare) says otherwise.
     pub(crate) fn set(&mut self, config: PlaneConfig) {
         let generation = config.generation;
-        let event = match self.try_set(config) {
-            Ok(tun) => PlaneEvent::Started { tun: tun.index, name: tun.name },
-            Err(error) => PlaneEvent::Failed(error.to_string()),
+        let (event, left) = match self.try_set(config) {
+            Ok((tun, left)) => (PlaneEvent::Started { tun: tun.index, name: tun.name }, left),
+            Err(error) => (PlaneEvent::Failed(error.to_string()), None),
         };
         let _ = self.reports.send((generation, event));
+        // Nothing waits for this any more.
+        if let Some(left) = left {
+            left.end();
+        }
     }
 
-    fn try_set(&mut self, config: PlaneConfig) -> Result<TunId, HostError> {
-        let wanted = port_config(&config);
-        let Some(running) = &self.running else {
-            let port = Arc::new(self.io.open_port(&wanted)?);
-            return self.start(Active::new(config, port));
-        };
-        let current = running.shared.active.load();
-        let port = if port_config(&current.config) == wanted {
-            Arc::clone(&current.port)
+    /// Gives the uplink that is no longer needed.
+    fn try_set(&mut self, config: PlaneConfig) -> Result<(TunId, Option<line::Running<I>>), HostError> {
+        let Some(running) = &mut self.running else { return Ok((self.start(config)?, None)) };
+        let (wanted, role) = (port_config(&config), Role::active(config));
+        let mut left = None;
+        if running.active.key == wanted {
+            running.active.line.assign(Arc::clone(&role));
         } else {
-            Arc::new(self.io.open_port(&wanted)?)
-        };
-        running.shared.active.store(Arc::new(Active::new(config, port)));
+            let ready = running.spare.take_if(|spare| spare.key == wanted);
+            let next = match ready {
+                Some(ready) => ready,
+                None => line::Running::start(&running.shared, Line::open(&self.io, Arc::clone(&role))?)?,
+            };
+            let old = std::mem::replace(&mut running.active, next);
+            if running.spare.is_none() && old.key.link != wanted.link {
+                let plane = old.line.role.load().config.clone();
+                let answers = plane.v6 != role.config.v6;
+                // Before the other one announces the same X.
+                old.line.assign(Role::spare(SpareConfig { plane, answers }));
+                running.spare = Some(old);
+            } else {
+                left = Some(old);
+            }
+            running.active.line.assign(Arc::clone(&role));
+        }
+        let line = Arc::clone(&running.active.line);
+        running.shared.active.store(Arc::new(Active { line, role }));
+        running.shared.traffic.set_bell();
         running.shared.wake_up.wake();
-        running.shared.wake_down.wake();
-        Ok(running.shared.tun.id().clone())
+        Ok((running.shared.tun.id().clone(), left))
     }
 
-    fn start(&mut self, active: Active<I::Port>) -> Result<TunId, HostError> {
+    fn start(&mut self, config: PlaneConfig) -> Result<TunId, HostError> {
+        let role = Role::active(config);
+        let line = Line::open(&self.io, Arc::clone(&role))?;
         let tun = self.io.open_tun()?;
         let id = tun.id().clone();
         let shared = Arc::new(Shared::<I> {
             tun,
-            active: ArcSwap::from_pointee(active),
+            active: ArcSwap::from_pointee(Active { line: Arc::clone(&line), role }),
             stop: AtomicBool::new(false),
             wake_up: self.io.waker()?,
-            wake_down: self.io.waker()?,
             counters: Arc::clone(&self.counters),
+            traffic: Traffic::default(),
             reports: self.reports.clone(),
             clock: Arc::clone(&self.clock),
         });
-        let up = spawn("everclat-up", &shared, up::run)?;
-        let down = match spawn("everclat-down", &shared, down::run) {
-            Ok(down) => down,
+        shared.traffic.set_bell();
+        let active = line::Running::start(&shared, line)?;
+        let theirs = Arc::clone(&shared);
+        match spawn("everclat-up", move || up::run(&theirs)) {
+            Ok(up) => self.running = Some(Running { shared, up, active, spare: None }),
             Err(error) => {
-                end(&shared, [up]);
+                active.end();
                 return Err(error);
             }
-        };
-        self.running = Some(Running { shared, threads: [up, down] });
+        }
         Ok(id)
     }
 
-    /// Ends the threads and closes tunnel and port. Returns when both are gone.
+    /// Keeps a second uplink ready beside the one in use, or none, and says so.
+    pub(crate) fn set_spare(&mut self, spare: Option<SpareConfig>) {
+        let generation = spare.as_ref().map(|spare| spare.plane.generation);
+        let event = match self.try_set_spare(spare) {
+            Ok(tun) => PlaneEvent::Started { tun: tun.index, name: tun.name },
+            Err(error) => PlaneEvent::Failed(error.to_string()),
+        };
+        if let Some(generation) = generation {
+            let _ = self.reports.send((generation, event));
+        }
+    }
+
+    fn try_set_spare(&mut self, spare: Option<SpareConfig>) -> Result<TunId, HostError> {
+        let stopped = || HostError::new("keep an uplink ready", std::io::ErrorKind::NotConnected.into());
+        let running = self.running.as_mut().ok_or_else(stopped)?;
+        let id = running.shared.tun.id().clone();
+        let role = spare.map(Role::spare);
+        let key = role.as_ref().map(|role| port_config(&role.config));
+        if let Some(left) = running.spare.take_if(|current| key.as_ref() != Some(&current.key)) {
+            left.end();
+        }
+        match (role, &running.spare) {
+            (None, _) => {}
+            (Some(role), Some(current)) => current.line.assign(role),
+            (Some(role), None) => {
+                let line = Line::open(&self.io, role)?;
+                running.spare = Some(line::Running::start(&running.shared, line)?);
+            }
+        }
+        Ok(id)
+    }
+
+    /// Has the uplink of this generation do something besides; nothing if there is none.
+    pub(crate) fn order(&self, generation: Generation, order: Order) {
+        let Some(running) = &self.running else { return };
+        let mut lines = [Some(&running.active), running.spare.as_ref()].into_iter().flatten();
+        if let Some(found) = lines.find(|running| running.line.role.load().config.generation == generation) {
+            found.line.order(order);
+        }
+    }
+
+    /// What went through since the last time. With `last`, the next packet from an app is told.
+    pub(crate) fn sample(&self, last: bool) -> TrafficSample {
+        // Before the counters are read: a packet between the two is told twice, not missed.
+        if let Some(running) = self.running.as_ref().filter(|_| last) {
+            running.shared.traffic.set_bell();
+        }
+        let (mute, answered) = self.running.as_ref().map(|running| running.shared.traffic.take()).unwrap_or_default();
+        let counters = self.counters.snapshot();
+        TrafficSample { sent: counters.packets_out, received: counters.packets_in, mute, answered }
+    }
+
+    /// Ends the threads and closes tunnel and ports. Returns when all are gone.
     pub(crate) fn stop(&mut self) {
-        if let Some(Running { shared, threads }) = self.running.take() {
-            end(&shared, threads);
+        let Some(Running { shared, up, active, spare }) = self.running.take() else { return };
+        shared.stop.store(true, Ordering::Release);
+        shared.wake_up.wake();
+        // A panic has ended the process before.
+        let _ = up.join();
+        active.end();
+        if let Some(spare) = spare {
+            spare.end();
         }
     }
 }
@@ -143,64 +231,9 @@ impl<I: PlaneIo> Drop for Plane<I> {
     }
 }
 
-impl<P> Active<P> {
-    fn new(config: PlaneConfig, port: Arc<P>) -> Self {
-        let translator = xlat::Config::new(config.pref64, config.v4, config.v6, config.uplink.mtu6);
-        let gateway_mac = MacCell::new(config.uplink.gateway_mac);
-        Self { config, translator, port, gateway_mac }
-    }
-}
-
-fn port_config(config: &PlaneConfig) -> PortConfig {
-    PortConfig { link: config.uplink.link, mac: config.uplink.mac, v6: config.v6 }
-}
-
-fn spawn<I: PlaneIo>(name: &str, shared: &Arc<Shared<I>>, run: fn(&Shared<I>)) -> Result<JoinHandle<()>, HostError> {
-    let shared = Arc::clone(shared);
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, HostError> {
     std::thread::Builder::new()
         .name(name.to_owned())
-        .spawn(move || run(&shared))
+        .spawn(run)
         .map_err(|error| HostError::new("start a packet thread", error))
-}
-
-fn end<I: PlaneIo, const N: usize>(shared: &Shared<I>, threads: [JoinHandle<()>; N]) {
-    shared.stop.store(true, Ordering::Release);
-    shared.wake_up.wake();
-    shared.wake_down.wake();
-    for thread in threads {
-        // A panic has ended the process before.
-        let _ = thread.join();
-    }
-}
-
-/// A link-layer address that one thread writes and another reads.
-struct MacCell(AtomicU64);
-
-impl MacCell {
-    fn new(mac: MacAddress) -> Self {
-        let cell = Self(AtomicU64::new(0));
-        cell.set(mac);
-        cell
-    }
-
-    fn set(&self, mac: MacAddress) {
-        let [a, b, c, d, e, f] = mac.0;
-        self.0.store(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), Ordering::Relaxed);
-    }
-
-    fn get(&self) -> MacAddress {
-        let [_, _, a, b, c, d, e, f] = self.0.load(Ordering::Relaxed).to_be_bytes();
-        MacAddress([a, b, c, d, e, f])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mac_cell_keeps_all_six_octets() {
-        let mac = MacAddress([0xfe, 1, 2, 3, 4, 0xff]);
-        assert_eq!(MacCell::new(mac).get(), mac);
-    }
 }

@@ -1,0 +1,420 @@
+//! Whether what is armed also works: what replies prove, whom silence accuses, and when to ask.
+//!
+//! Two clocks. The fast one listens to the gateway: packets go out, nothing comes back, and the gateway does not answer
+//! solicitations either: the uplink is left for a warm one at once, and nobody is accused. The slow one judges the path
+//! behind it: the gateway answers, but a check server is silent three times, or several destinations that had answered
+//! are silent together and do not answer echo either. One silent server never counts (architecture rule 10).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use model::{ProbeTarget, Timestamp, TrafficSample};
+use xlat::Pref64;
+
+use crate::backoff::Backoff;
+
+/// While packets flow, the counters are read so often; when they stop, nothing is.
+const SAMPLE: Duration = Duration::from_millis(150);
+/// Samples without any packet, after which the plane is asked to say when packets flow again.
+const QUIET: u8 = 14;
+/// Solicitations to a gateway, and how long each may take. Three as by RFC 4861 section 10, but not a second apart:
+/// they go to somebody who has answered before, on the same link.
+const GATEWAY_TRIES: u8 = 3;
+const GATEWAY_PATIENCE: Duration = Duration::from_millis(250);
+/// While nothing comes back, the gateway is asked again so often.
+const GATEWAY_AGAIN: Duration = Duration::from_secs(5);
+/// Packets that get no reply for so long are worth asking who is to blame for.
+const MUTE: Duration = Duration::from_secs(1);
+/// RFC 7050 section 3.2: three tries a second apart, then three seconds to wait.
+const ROUND: Duration = Duration::from_secs(1);
+const ROUNDS: u8 = 3;
+const LAST_WAIT: Duration = Duration::from_secs(3);
+/// So many destinations have to be silent together.
+const SEVERAL: usize = 2;
+/// So many destinations are asked at once, and remembered.
+const MAX_TARGETS: usize = 4;
+
+/// One way of translated packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) link: u32,
+    pub(crate) pref64: Pref64,
+}
+
+/// What the machine is to have done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Read the counters; with `last`, and have the plane say when packets flow again.
+    Sample { last: bool },
+    /// Solicit the gateway of this uplink.
+    AskGateway { link: u32 },
+    /// Ask these servers by this way.
+    Probe { place: Place, targets: Vec<ProbeTarget<Ipv4Addr>> },
+}
+
+/// How it is known that a gateway is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// The kernel could not resolve it.
+    Unresolved,
+    /// It no longer answers us; asked again then.
+    Unanswered(Backoff),
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Targets {
+    /// Probing is allowed.
+    pub(crate) enabled: bool,
+    /// Check servers: the administrator's, or the network's own.
+    pub(crate) servers: Vec<ProbeTarget<Ipv4Addr>>,
+    /// How often, as long as nothing else proves that the path works; zero: only on suspicion.
+    pub(crate) interval: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct Dead {
+    targets: Vec<ProbeTarget<Ipv4Addr>>,
+    again: Backoff,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gateway {
+    Unasked,
+    Asking { tries: u8, next: Timestamp },
+    Answered { at: Timestamp },
+}
+
+/// Rounds of probes under way.
+#[derive(Clone, Debug)]
+struct Check {
+    round: u8,
+    next: Timestamp,
+    targets: Vec<ProbeTarget<Ipv4Addr>>,
+    /// The other uplink's way was asked the same, and has answered.
+    spare: Option<(Place, bool)>,
+}
+
+/// The way in use.
+#[derive(Clone, Debug)]
+struct Watch {
+    place: Place,
+    v6: Ipv6Addr,
+    totals: Option<(u64, u64)>,
+    /// `None`: nothing flows, and the plane will say when something does.
+    sample: Option<Timestamp>,
+    quiet: u8,
+    /// Packets have gone out since then and nothing has come back.
+    mute_since: Option<Timestamp>,
+    mute: Vec<Ipv4Addr>,
+    gateway: Gateway,
+    check: Option<Check>,
+    last_proof: Option<Timestamp>,
+    last_check: Option<Timestamp>,
+}
+
+/// See the [module](self).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Health {
+    watch: Option<Watch>,
+    silent: BTreeMap<u32, Silence>,
+    dead: BTreeMap<Place, Dead>,
+    /// Destinations that answered last, the newest first.
+    answered: VecDeque<Ipv4Addr>,
+}
+
+impl Health {
+    /// The way in use, if any; another one starts anew.
+    pub(crate) fn follow(&mut self, used: Option<(Place, Ipv6Addr)>) {
+        let current = self.watch.as_ref().map(|watch| (watch.place, watch.v6));
+        if current == used {
+            return;
+        }
+        self.watch = used.map(|(place, v6)| Watch {
+            place,
+            v6,
+            totals: None,
+            sample: None,
+            quiet: 0,
+            mute_since: None,
+            mute: Vec::new(),
+            gateway: Gateway::Unasked,
+            check: None,
+            last_proof: None,
+            last_check: None,
+        });
+    }
+
+    /// Forgets every verdict: a person or the network wants everything looked at again.
+    pub(crate) fn restart(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Forgets what is known of links other than these.
+    pub(crate) fn links(&mut self, present: &[u32]) {
+        self.silent.retain(|link, _| present.contains(link));
+        self.dead.retain(|place, _| present.contains(&place.link));
+    }
+
+    /// The kernel could not resolve the uplink's gateway.
+    pub(crate) fn unresolved(&mut self, link: u32) {
+        self.silent.entry(link).or_insert(Silence::Unresolved);
+    }
+
+    /// The kernel knows the uplink's gateway: that contradicts only what the kernel itself said.
+    pub(crate) fn resolved(&mut self, link: u32) {
+        if self.silent.get(&link) == Some(&Silence::Unresolved) {
+            self.silent.remove(&link);
+        }
+    }
+
+    /// Whether the gateway of the uplink answers nobody.
+    pub(crate) fn is_silent(&self, link: u32) -> Option<Silence> {
+        self.silent.get(&link).copied()
+    }
+
+    /// Whether nothing comes back from behind the gateway.
+    pub(crate) fn is_dead(&self, place: Place) -> bool {
+        self.dead.contains_key(&place)
+    }
+
+    /// A translated reply came back by the way in use. Says whether that changes a verdict.
+    pub(crate) fn replied(&mut self, now: Timestamp) -> bool {
+        let Some(watch) = &mut self.watch else { return false };
+        watch.proof(now);
+        let place = watch.place;
+        self.alive(place)
+    }
+
+    /// A probe was answered by way of `place`. Says whether that changes a verdict.
+    pub(crate) fn probe_answered(&mut self, place: Place, now: Timestamp) -> bool {
+        if let Some(watch) = &mut self.watch {
+            if watch.place == place {
+                watch.proof(now);
+            } else if let Some(Check { spare: Some((spare, heard)), .. }) = &mut watch.check
+                && *spare == place
+            {
+                *heard = true;
+            }
+        }
+        self.alive(place)
+    }
+
+    fn alive(&mut self, place: Place) -> bool {
+        let gateway = matches!(self.silent.get(&place.link), Some(Silence::Unanswered(_)));
+        if gateway {
+            self.silent.remove(&place.link);
+        }
+        self.dead.remove(&place).is_some() || gateway
+    }
+
+    /// The gateway of `link` has answered a solicitation of ours. Says whether that changes a verdict.
+    pub(crate) fn gateway_answered(&mut self, link: u32, now: Timestamp) -> bool {
+        if let Some(watch) = self.watch.as_mut().filter(|watch| watch.place.link == link) {
+            watch.gateway = Gateway::Answered { at: now };
+        }
+        self.silent.remove(&link).is_some()
+    }
+
+    /// Packets flow again after a pause.
+    pub(crate) fn traffic(&mut self, now: Timestamp) {
+        if let Some(watch) = &mut self.watch {
+            watch.quiet = 0;
+            watch.sample.get_or_insert(now + SAMPLE);
+        }
+    }
+
+    /// The counters were read.
+    pub(crate) fn sampled(&mut self, sample: &TrafficSample, now: Timestamp) -> bool {
+        for address in &sample.answered {
+            self.answered.retain(|known| known != address);
+            self.answered.push_front(*address);
+        }
+        self.answered.truncate(MAX_TARGETS);
+        let Some(watch) = &mut self.watch else { return false };
+        let before = watch.totals.replace((sample.sent, sample.received));
+        let (sent, received) = before.unwrap_or((sample.sent.saturating_sub(1), sample.received));
+        let (out, back) = (sample.sent > sent, sample.received > received);
+        watch.quiet = if out || back { 0 } else { watch.quiet.saturating_add(1) };
+        if back {
+            return self.replied(now);
+        }
+        if out {
+            watch.mute_since.get_or_insert(now);
+            for address in &sample.mute {
+                if !watch.mute.contains(address) && watch.mute.len() < MAX_TARGETS {
+                    watch.mute.push(*address);
+                }
+            }
+        }
+        if watch.quiet > QUIET {
+            watch.sample = None;
+            watch.mute_since = None;
+            watch.mute.clear();
+            watch.gateway = Gateway::Unasked;
+        }
+        false
+    }
+
+    /// What is to be done at `now`. Verdicts may change by it: says so.
+    pub(crate) fn due(&mut self, targets: &Targets, spare: Option<Place>, now: Timestamp) -> (Vec<Want>, bool) {
+        let mut wants = Vec::new();
+        let mut changed = false;
+        for (link, silence) in &mut self.silent {
+            if let Silence::Unanswered(again) = silence
+                && again.is_due(now)
+            {
+                *silence = Silence::Unanswered(Backoff::after(Some(*again), now));
+                wants.push(Want::AskGateway { link: *link });
+            }
+        }
+        for (place, dead) in &mut self.dead {
+            if dead.again.is_due(now) {
+                dead.again = Backoff::after(Some(dead.again), now);
+                wants.push(Want::Probe { place: *place, targets: dead.targets.clone() });
+            }
+        }
+        let Some(watch) = &mut self.watch else { return (wants, changed) };
+        if watch.sample.is_some_and(|at| at <= now) {
+            watch.sample = Some(now + SAMPLE);
+            wants.push(Want::Sample { last: watch.quiet >= QUIET });
+        }
+        let known_silent = self.silent.contains_key(&watch.place.link);
+        if !known_silent && watch.ask_gateway(now, &mut wants) {
+            self.silent.insert(watch.place.link, Silence::Unanswered(Backoff::after(None, now)));
+            watch.check = None;
+            return (wants, true);
+        }
+        if known_silent || self.dead.contains_key(&watch.place) || !targets.enabled {
+            watch.check = None;
+            return (wants, changed);
+        }
+        if watch.check.is_none()
+            && let Some(servers) = watch.whom_to_ask(targets, &self.answered, now)
+        {
+            watch.last_check = Some(now);
+            let spare = spare.map(|place| (place, false));
+            watch.check = Some(Check { round: 0, next: now, targets: servers, spare });
+            // A path is not to be accused of what the gateway does.
+            if !matches!(watch.gateway, Gateway::Asking { .. }) {
+                watch.gateway = Gateway::Asking { tries: 1, next: now + GATEWAY_PATIENCE };
+                wants.push(Want::AskGateway { link: watch.place.link });
+            }
+        }
+        if let Some(check) = watch.check.as_mut().filter(|check| check.next <= now) {
+            if check.round < ROUNDS {
+                check.round += 1;
+                check.next = now + if check.round < ROUNDS { ROUND } else { LAST_WAIT };
+                wants.push(Want::Probe { place: watch.place, targets: check.targets.clone() });
+                if let Some((place, false)) = check.spare {
+                    wants.push(Want::Probe { place, targets: check.targets.clone() });
+                }
+            } else {
+                let dead = Dead { targets: check.targets.clone(), again: Backoff::after(None, now) };
+                if let Some((place, false)) = check.spare {
+                    self.dead.insert(place, dead.clone());
+                }
+                self.dead.insert(watch.place, dead);
+                watch.check = None;
+                changed = true;
+            }
+        }
+        (wants, changed)
+    }
+
+    /// When something is due.
+    pub(crate) fn next(&self, targets: &Targets) -> Option<Timestamp> {
+        let silent = self.silent.values().filter_map(|silence| match silence {
+            Silence::Unanswered(again) => Some(again.at()),
+            Silence::Unresolved => None,
+        });
+        let dead = self.dead.values().map(|dead| dead.again.at());
+        let watch = self.watch.iter().filter_map(|watch| {
+            let blamed = self.silent.contains_key(&watch.place.link) || self.dead.contains_key(&watch.place);
+            watch.next(targets, blamed)
+        });
+        silent.chain(dead).chain(watch).min()
+    }
+}
+
+impl Watch {
+    fn proof(&mut self, now: Timestamp) {
+        self.last_proof = Some(now);
+        self.mute_since = None;
+        self.mute.clear();
+        self.gateway = Gateway::Unasked;
+        self.check = None;
+    }
+
+    /// Asks the gateway as long as nothing comes back. `true`: it does not answer.
+    fn ask_gateway(&mut self, now: Timestamp, wants: &mut Vec<Want>) -> bool {
+        let ask = Want::AskGateway { link: self.place.link };
+        match self.gateway {
+            Gateway::Asking { tries, next } if next <= now => {
+                if tries >= GATEWAY_TRIES {
+                    self.gateway = Gateway::Unasked;
+                    return true;
+                }
+                self.gateway = Gateway::Asking { tries: tries + 1, next: now + GATEWAY_PATIENCE };
+                wants.push(ask);
+            }
+            Gateway::Unasked if self.mute_since.is_some() => {
+                self.gateway = Gateway::Asking { tries: 1, next: now + GATEWAY_PATIENCE };
+                wants.push(ask);
+            }
+            Gateway::Answered { at } if self.mute_since.is_some() && now.since(at) >= GATEWAY_AGAIN => {
+                self.gateway = Gateway::Asking { tries: 1, next: now + GATEWAY_PATIENCE };
+                wants.push(ask);
+            }
+            Gateway::Unasked | Gateway::Asking { .. } | Gateway::Answered { .. } => {}
+        }
+        false
+    }
+
+    /// When the check servers are to be asked without any suspicion.
+    fn routine(&self, targets: &Targets) -> Option<Timestamp> {
+        if !targets.enabled || targets.servers.is_empty() || targets.interval.is_zero() {
+            return None;
+        }
+        let last = self.last_proof.max(self.last_check);
+        Some(last.map_or(Timestamp::ZERO, |last| last + targets.interval))
+    }
+
+    /// Whom to ask now, if anybody.
+    fn whom_to_ask(
+        &self,
+        targets: &Targets,
+        answered: &VecDeque<Ipv4Addr>,
+        now: Timestamp,
+    ) -> Option<Vec<ProbeTarget<Ipv4Addr>>> {
+        let servers = || targets.servers.iter().copied().take(MAX_TARGETS).collect();
+        if self.routine(targets).is_some_and(|at| at <= now) {
+            return Some(servers());
+        }
+        let suspicious = self.mute_since.is_some_and(|since| now.since(since) >= MUTE)
+            && matches!(self.gateway, Gateway::Answered { .. });
+        if !suspicious {
+            return None;
+        }
+        if !targets.servers.is_empty() {
+            return Some(servers());
+        }
+        let together = self.mute.iter().filter(|address| answered.contains(address)).count();
+        let echo = |address: &Ipv4Addr| ProbeTarget { address: *address, port: None };
+        (together >= SEVERAL).then(|| answered.iter().map(echo).collect())
+    }
+
+    fn next(&self, targets: &Targets, blamed: bool) -> Option<Timestamp> {
+        let check = self.check.as_ref().map(|check| check.next);
+        let routine = if check.is_some() { None } else { self.routine(targets) };
+        let gateway = match self.gateway {
+            Gateway::Asking { next, .. } => Some(next),
+            Gateway::Answered { at } if self.mute_since.is_some() => Some(at + GATEWAY_AGAIN),
+            Gateway::Unasked | Gateway::Answered { .. } => None,
+        };
+        let suspicion = self.mute_since.map(|since| since + MUTE).filter(|_| check.is_none());
+        let judging = [check, routine, gateway, suspicion].into_iter().flatten();
+        self.sample.into_iter().chain(judging.filter(|_| !blamed)).min()
+    }
+}

@@ -1,0 +1,129 @@
+//! Evidence: has the ways asked whether they work, and carries out what follows.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use model::{Generation, ProbeTarget, Timestamp};
+
+use super::Engine;
+use crate::Action;
+use crate::health::{Place, Targets, Want};
+
+/// Asked only where the administrator allows the Internet to be asked: public resolvers that answer echo.
+const PUBLIC: [Ipv4Addr; 3] = [Ipv4Addr::new(1, 1, 1, 1), Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(9, 9, 9, 9)];
+
+impl Engine {
+    /// Whom to ask whether the path works: the administrator's servers, else the network's own, else public ones.
+    pub(super) fn targets(&self) -> Targets {
+        let settings = &self.settings;
+        let echo = |address: &Ipv4Addr| ProbeTarget { address: *address, port: None };
+        let pref64 = self.plane.as_ref().map(|plane| plane.config.pref64);
+        let mut servers = settings.probe_targets_v4.value.clone();
+        if let Some(points) = pref64.and_then(|pref64| self.check_points.get(&pref64)).filter(|_| servers.is_empty()) {
+            servers.extend(points.iter().map(echo));
+        }
+        if servers.is_empty() && settings.allow_internet_probe.value {
+            servers.extend(PUBLIC.iter().map(echo));
+        }
+        // What the translator itself would refuse says nothing about the path (RFC 6052 section 3.1).
+        servers.retain(|target| pref64.is_none_or(|pref64| xlat::is_translatable(target.address, pref64)));
+        Targets {
+            enabled: settings.probe_enabled.value && !self.shutting_down,
+            servers,
+            interval: Duration::from_secs(u64::from(settings.probe_interval_seconds.value)),
+        }
+    }
+
+    /// Has what is due asked; verdicts may change by it.
+    pub(super) fn look_after(&mut self, now: Timestamp) {
+        let targets = self.targets();
+        let spare = self.spare.as_ref().filter(|spare| spare.claimed);
+        let spare =
+            spare.map(|spare| Place { link: spare.config.plane.uplink.link, pref64: spare.config.plane.pref64 });
+        let (wants, changed) = self.health.due(&targets, spare, now);
+        if changed {
+            self.push(Action::StatusChanged);
+        }
+        for want in wants {
+            match want {
+                Want::Sample { last } => self.push(Action::Sample { last }),
+                Want::AskGateway { link } => {
+                    if let Some(generation) = self.generation_of(link) {
+                        self.push(Action::AskGateway { generation });
+                    }
+                }
+                Want::Probe { place, targets } => {
+                    if let Some(generation) = self.generation_at(place) {
+                        self.push(Action::Probe { generation, targets });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Follows the way that is in use now.
+    pub(super) fn watch(&mut self, now: Timestamp) {
+        let used = self.plane.as_ref().filter(|plane| plane.started).map(|plane| {
+            let config = &plane.config;
+            (Place { link: config.uplink.link, pref64: config.pref64 }, config.v6)
+        });
+        self.health.follow(used);
+        if let Some((place, _)) = used {
+            self.find_check_points(place);
+        }
+        // What follows from following is due at once.
+        self.look_after(now);
+    }
+
+    /// Asks the network once for servers by which its NAT64 can be checked.
+    fn find_check_points(&mut self, place: Place) {
+        let settings = &self.settings;
+        let servers = self.discovery.resolvers(place.link);
+        let wanted = settings.probe_enabled.value && settings.probe_targets_v4.value.is_empty() && !servers.is_empty();
+        if wanted && self.asked_points.insert(place) {
+            self.push(Action::FindCheckPoints { link: place.link, servers, pref64: place.pref64 });
+        }
+    }
+
+    fn generation_of(&self, link: u32) -> Option<Generation> {
+        let plane = self.plane.as_ref().filter(|plane| plane.started).map(|plane| &plane.config);
+        let spare = self.spare.as_ref().filter(|spare| spare.started).map(|spare| &spare.config.plane);
+        let mut lines = plane.into_iter().chain(spare);
+        lines.find(|config| config.uplink.link == link).map(|config| config.generation)
+    }
+
+    fn generation_at(&self, place: Place) -> Option<Generation> {
+        let plane = self.plane.as_ref().filter(|plane| plane.started).map(|plane| &plane.config);
+        // Nothing may be sent from an X that the spare does not answer for.
+        let ready = self.spare.as_ref().filter(|spare| spare.started && spare.config.answers);
+        let mut lines = plane.into_iter().chain(ready.map(|spare| &spare.config.plane));
+        let found = lines.find(|config| Place { link: config.uplink.link, pref64: config.pref64 } == place);
+        found.map(|config| config.generation)
+    }
+
+    /// Asks the captive portal APIs of attached networks.
+    pub(super) fn ask_portals(&mut self, now: Timestamp) {
+        if self.shutting_down || !self.settings.enabled.value {
+            return;
+        }
+        for (link, question, uri) in self.portals.due(now) {
+            let servers = self.discovery.resolvers(link);
+            self.push(Action::AskPortal { link, servers, question, uri });
+        }
+    }
+
+    /// Routers of uplinks that the kernel can reach again.
+    pub(super) fn note_resolved(&mut self) {
+        let Some(snapshot) = &self.snapshot else { return };
+        for link in snapshot.links.keys() {
+            let mut gateways = snapshot.routes.iter().filter(|route| route.link == *link && route.is_ipv6_default());
+            let known = gateways.any(|route| match route.gateway {
+                Some(IpAddr::V6(gateway)) => snapshot.neighbour(*link, gateway).is_some(),
+                Some(IpAddr::V4(_)) | None => false,
+            });
+            if known {
+                self.health.resolved(*link);
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Evidence: what replies prove and whom silence accuses.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use engine::Event;
+use model::{EvidenceKind, Origin, PlaneEvent, ProbeTarget, Settings, TrafficSample};
+
+use crate::network::{ETH, Network, WLAN};
+use crate::world::World;
+
+const CHECK_SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+
+/// Apps talk and get answers from so many destinations, as the plane counts it.
+#[derive(Default)]
+struct Apps {
+    sent: u64,
+    received: u64,
+    /// The gateway answers when it is asked.
+    gateway: bool,
+}
+
+impl Apps {
+    /// What the plane says each time it is asked, until `ms`. `answered`: who of the first `destinations` answers.
+    fn talk(&mut self, world: &mut World, ms: u64, destinations: u8, answered: bool) {
+        world.report(PlaneEvent::Traffic);
+        let address = |last| Ipv4Addr::new(203, 0, 113, last);
+        let all: Vec<Ipv4Addr> = (1..=destinations).map(address).collect();
+        loop {
+            let now: u64 = world.now.since_start().as_millis().try_into().unwrap();
+            if now >= ms {
+                return;
+            }
+            world.until((now + 10).min(ms));
+            let log = world.took();
+            if self.gateway && log.iter().any(|action| action == "ask gateway") {
+                world.report(PlaneEvent::GatewayAnswered);
+            }
+            if !log.iter().any(|action| action == "sample") {
+                continue;
+            }
+            self.sent += 1;
+            let sample = if answered {
+                self.received += 1;
+                TrafficSample { sent: self.sent, received: self.received, mute: vec![], answered: all.clone() }
+            } else {
+                TrafficSample { sent: self.sent, received: self.received, mute: all.clone(), answered: vec![] }
+            };
+            world.tell(Event::Sample(sample));
+            if world.running.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+fn with_server() -> Settings {
+    let mut settings = Settings::default();
+    settings.probe_targets_v4.set(vec![ProbeTarget { address: CHECK_SERVER, port: None }], Origin::Config);
+    settings
+}
+
+fn armed_with(settings: Settings, network: Network) -> World {
+    let mut world = World::started_with(network, settings);
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    world.pref64(WLAN, "64:ff9b::/96", 1800);
+    world
+}
+
+fn answered() -> PlaneEvent {
+    PlaneEvent::ProbeAnswered(ProbeTarget { address: CHECK_SERVER, port: None })
+}
+
+fn count(log: &[String], what: &str) -> usize {
+    log.iter().filter(|action| action.starts_with(what)).count()
+}
+
+#[test]
+fn an_idle_plane_is_not_looked_at() {
+    let mut world = World::armed();
+    world.until(600_000);
+    assert_eq!(count(&world.took(), "sample"), 0);
+    world.report(PlaneEvent::Traffic);
+    world.until(700_000);
+    let log = world.took();
+    assert_eq!(count(&log, "last sample"), count(&log, "last"), "the plane is asked to ring again");
+}
+
+#[test]
+fn a_probe_that_is_answered_is_evidence() {
+    let mut world = armed_with(with_server(), Network::ipv6_only());
+    assert_eq!(count(&world.took(), "probe 198.51.100.7"), 1, "as soon as it is armed");
+    assert_eq!(world.verdict(), "working CL-004");
+    world.report(answered());
+    assert_eq!(world.verdict(), "working CL-000");
+    assert_eq!(world.status().evidence.kind, EvidenceKind::Probe);
+    world.until(299_000);
+    assert_eq!(count(&world.took(), "probe"), 0);
+    world.until(300_500);
+    assert_eq!(count(&world.took(), "probe"), 1, "and every five minutes");
+}
+
+#[test]
+fn traffic_makes_probes_needless() {
+    let mut world = armed_with(with_server(), Network::ipv6_only());
+    world.report(answered());
+    world.took();
+    world.until(200_000);
+    world.reply();
+    world.until(499_000);
+    assert_eq!(count(&world.took(), "probe"), 0);
+    assert_eq!(world.status().evidence.kind, EvidenceKind::Traffic);
+}
+
+#[test]
+fn a_check_server_silent_three_times_takes_the_default_away_and_the_plane_stays() {
+    let mut world = armed_with(with_server(), Network::ipv6_only());
+    world.report(PlaneEvent::GatewayAnswered);
+    world.until(4_900);
+    assert_eq!(world.verdict(), "working CL-004");
+    assert_eq!(count(&world.took(), "probe"), 3);
+    world.until(5_100);
+    assert_eq!(world.verdict(), "down CL-501");
+    assert!(world.running.is_some() && world.intent.default_v4.is_none());
+    assert_eq!(world.took(), ["apply none"]);
+    let status = world.status();
+    assert!(status.plane.is_some() && status.clat.is_none(), "armed, and led nowhere");
+    world.until(60_000);
+    let asked = count(&world.took(), "probe");
+    assert!((5..=12).contains(&asked), "asked on, ever less often: {asked}");
+    world.report(answered());
+    assert_eq!(world.verdict(), "working CL-000");
+    assert_eq!(world.took(), ["apply 192.0.0.2 mtu 1472/1480"]);
+    assert_eq!(world.status().rearms.last_reason.as_deref(), Some("path-dead"));
+}
+
+#[test]
+fn a_gateway_that_does_not_answer_is_to_blame_and_not_the_path() {
+    let mut world = armed_with(with_server(), Network::ipv6_only());
+    world.until(10_000);
+    assert_eq!(world.verdict(), "limited CL-202", "three solicitations, no answer");
+    assert!(world.intent.default_v4.is_some(), "there is no other way");
+    world.report(PlaneEvent::GatewayAnswered);
+    assert_eq!(world.verdict(), "working CL-004");
+}
+
+#[test]
+fn one_silent_server_accuses_nobody() {
+    let mut world = World::armed();
+    let mut apps = Apps { gateway: true, ..Apps::default() };
+    apps.talk(&mut world, 6_000, 1, true);
+    world.report(PlaneEvent::FirstReply);
+    apps.talk(&mut world, 60_000, 1, false);
+    assert_eq!(world.verdict(), "working CL-000");
+}
+
+#[test]
+fn several_destinations_that_fall_silent_together_accuse_the_path() {
+    let mut world = World::armed();
+    let mut apps = Apps::default();
+    apps.talk(&mut world, 6_000, 2, true);
+    world.report(PlaneEvent::FirstReply);
+    assert_eq!(world.verdict(), "working CL-000");
+    apps.gateway = true;
+    apps.talk(&mut world, 11_500, 2, false);
+    assert_eq!(world.verdict(), "working CL-000", "not yet");
+    apps.talk(&mut world, 13_500, 2, false);
+    assert_eq!(world.verdict(), "down CL-501", "no target is configured: those that answered last are asked");
+    assert!(world.intent.default_v4.is_none());
+}
+
+#[test]
+fn a_reply_in_time_ends_the_suspicion() {
+    let mut world = armed_with(with_server(), Network::ipv6_only());
+    world.report(PlaneEvent::GatewayAnswered);
+    world.until(4_000);
+    world.report(answered());
+    world.until(20_000);
+    assert_eq!(world.verdict(), "working CL-000");
+}
+
+#[test]
+fn a_silent_gateway_makes_room_for_the_warm_uplink_and_nobody_is_accused() {
+    let mut world = armed_with(Settings::default(), Network::two_uplinks());
+    world.until(3_000);
+    world.claimed();
+    world.report(PlaneEvent::FirstReply);
+    let begin = 3_000;
+    world.took();
+    let mut apps = Apps::default();
+    apps.talk(&mut world, begin + 300, 1, true);
+    let mut moved = begin + 300;
+    while world.status().uplink.unwrap().name == "eth0" {
+        moved += 10;
+        apps.talk(&mut world, moved, 1, false);
+    }
+    // The counters are read every 150 ms, and three solicitations take 250 ms each.
+    assert!((begin + 1_050..=begin + 1_400).contains(&moved), "{moved}");
+    world.report(PlaneEvent::FirstReply);
+    assert_eq!(world.spare.as_ref().unwrap().plane.uplink.name, "eth0", "and is asked on");
+    assert!(world.intent.default_v4.is_some());
+    assert_eq!(world.status().rearms.last_reason.as_deref(), Some("uplink-changed"));
+    world.until(40_000);
+    assert!(count(&world.took(), "ask gateway") >= 5);
+    world.report_spare(PlaneEvent::GatewayAnswered);
+    assert_eq!(world.status().uplink.unwrap().name, "eth0", "it speaks again");
+}
+
+#[test]
+fn a_path_dead_on_one_uplink_and_alive_on_the_other_moves() {
+    let mut world = armed_with(with_server(), Network::two_uplinks());
+    world.report(PlaneEvent::GatewayAnswered);
+    world.until(1_500);
+    let x = world.spare.as_ref().unwrap().plane.v6;
+    world.report_spare(PlaneEvent::Claimed(x));
+    world.until(2_500);
+    world.until(5_100);
+    assert_eq!(world.status().uplink.unwrap().name, "wlan0");
+    assert!(world.intent.default_v4.is_some());
+    world.report(PlaneEvent::GatewayAnswered);
+    world.report(answered());
+    assert_eq!(world.verdict(), "working CL-000");
+    world.took();
+    world.until(40_000);
+    assert!(count(&world.took(), "probe") >= 5, "the better uplink is asked on");
+    world.report_spare(answered());
+    assert_eq!(world.status().uplink.unwrap().name, "eth0");
+}
+
+#[test]
+fn a_person_who_asks_again_gets_a_new_verdict() {
+    let mut world = armed_with(with_server(), Network::ipv6_only());
+    world.report(PlaneEvent::GatewayAnswered);
+    world.until(6_000);
+    assert_eq!(world.verdict(), "down CL-501");
+    world.tell(Event::Rearm);
+    assert_eq!(world.verdict(), "working CL-004");
+}
+
+#[test]
+fn nothing_is_asked_where_probing_is_switched_off() {
+    let mut settings = with_server();
+    settings.probe_enabled.set(false, Origin::Policy);
+    let mut world = armed_with(settings, Network::ipv6_only());
+    world.until(900_000);
+    assert_eq!(count(&world.took(), "probe"), 0);
+    assert_eq!(world.verdict(), "working CL-004");
+}
+
+#[test]
+fn private_targets_are_not_asked_under_the_well_known_prefix() {
+    let mut settings = Settings::default();
+    let private = ProbeTarget { address: Ipv4Addr::new(10, 0, 0, 1), port: Some(443) };
+    settings.probe_targets_v4.set(vec![private], Origin::Policy);
+    let mut world = armed_with(settings, Network::ipv6_only());
+    world.until(900_000);
+    assert_eq!(count(&world.took(), "probe"), 0, "RFC 6052 section 3.1: they could not be answered");
+    world.pref64(ETH, "2001:db8:64::/96", 1800);
+    assert_eq!(count(&world.took(), "probe 10.0.0.1:443"), 1);
+}
+
+#[test]
+fn servers_that_the_network_names_are_asked() {
+    let mut world = World::started(Network::ipv6_only());
+    world.option(ETH, &crate::world::rdnss_option("2001:db8:53::53", 600));
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    assert_eq!(count(&world.took(), "points 64:ff9b::/96 on 2"), 1);
+    let pref64 = model::Pref64::WELL_KNOWN;
+    world.tell(Event::CheckPoints { pref64, servers: vec![CHECK_SERVER] });
+    assert_eq!(count(&world.took(), "probe 198.51.100.7"), 1);
+    world.report(PlaneEvent::GatewayAnswered);
+    world.until(10_000);
+    assert_eq!(world.verdict(), "down CL-501", "RFC 7050 section 3.2");
+}
+
+#[test]
+fn a_probe_interval_of_zero_asks_only_on_suspicion() {
+    let mut settings = with_server();
+    settings.probe_interval_seconds.set(0, Origin::Config);
+    let mut world = armed_with(settings, Network::ipv6_only());
+    world.until(900_000);
+    assert_eq!(count(&world.took(), "probe"), 0);
+    let mut apps = Apps::default();
+    apps.talk(&mut world, 900_300, 1, false);
+    world.report(PlaneEvent::GatewayAnswered);
+    let mut probes = 0;
+    for ms in (900_310..902_000).step_by(10) {
+        world.until(ms);
+        probes += count(&world.took(), "probe");
+        world.tell(Event::Sample(TrafficSample { sent: 1_000 + ms, ..TrafficSample::default() }));
+        probes += count(&world.took(), "probe");
+    }
+    assert!(probes >= 1, "{probes}");
+    assert!(world.now.since_start() > Duration::from_secs(900));
+}

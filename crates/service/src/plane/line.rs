@@ -1,0 +1,150 @@
+//! One uplink of the plane: its port, its thread, and what it is there for.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use model::{MacAddress, PlaneConfig, ProbeTarget, SpareConfig};
+use platform_api::{HostError, PlaneIo, PortConfig, Waker};
+
+use super::{Shared, down, spawn};
+
+/// What a line is there for: replaced whole, never changed, except for what the gateway itself tells.
+pub(super) struct Role {
+    pub(super) config: PlaneConfig,
+    pub(super) translator: xlat::Config,
+    /// Packets from apps leave here.
+    pub(super) active: bool,
+    /// X is claimed and answered for here.
+    pub(super) answers: bool,
+    pub(super) gateway_mac: MacCell,
+}
+
+impl Role {
+    pub(super) fn active(config: PlaneConfig) -> Arc<Self> {
+        Self::new(config, true, true)
+    }
+
+    pub(super) fn spare(spare: SpareConfig) -> Arc<Self> {
+        Self::new(spare.plane, false, spare.answers)
+    }
+
+    fn new(config: PlaneConfig, active: bool, answers: bool) -> Arc<Self> {
+        let translator = xlat::Config::new(config.pref64, config.v4, config.v6, config.uplink.mtu6);
+        let gateway_mac = MacCell::new(config.uplink.gateway_mac);
+        Arc::new(Self { config, translator, active, answers, gateway_mac })
+    }
+}
+
+/// What a line is to do besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Ask the gateway whether it is there.
+    AskGateway,
+    /// Ask servers behind the NAT64.
+    Probe(Vec<ProbeTarget<Ipv4Addr>>),
+}
+
+/// What the line's thread sees.
+pub(super) struct Line<I: PlaneIo> {
+    pub(super) port: I::Port,
+    pub(super) role: ArcSwap<Role>,
+    pub(super) stop: AtomicBool,
+    pub(super) wake: I::Waker,
+    has_orders: AtomicBool,
+    orders: Mutex<Vec<Order>>,
+}
+
+impl<I: PlaneIo> Line<I> {
+    pub(super) fn open(io: &I, role: Arc<Role>) -> Result<Arc<Self>, HostError> {
+        Ok(Arc::new(Self {
+            port: io.open_port(&port_config(&role.config))?,
+            role: ArcSwap::new(role),
+            stop: AtomicBool::new(false),
+            wake: io.waker()?,
+            has_orders: AtomicBool::new(false),
+            orders: Mutex::default(),
+        }))
+    }
+
+    pub(super) fn assign(&self, role: Arc<Role>) {
+        self.role.store(role);
+        self.wake.wake();
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        // Nobody panics while holding it.
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push(order);
+        self.has_orders.store(true, Ordering::Release);
+        self.wake.wake();
+    }
+
+    pub(super) fn take_orders(&self) -> Vec<Order> {
+        if !self.has_orders.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A line with its thread.
+pub(super) struct Running<I: PlaneIo> {
+    pub(super) key: PortConfig,
+    pub(super) line: Arc<Line<I>>,
+    thread: JoinHandle<()>,
+}
+
+impl<I: PlaneIo> Running<I> {
+    pub(super) fn start(shared: &Arc<Shared<I>>, line: Arc<Line<I>>) -> Result<Self, HostError> {
+        let key = port_config(&line.role.load().config);
+        let (theirs, shared) = (Arc::clone(&line), Arc::clone(shared));
+        let thread = spawn("everclat-down", move || down::run(&shared, &theirs))?;
+        Ok(Self { key, line, thread })
+    }
+
+    /// Ends the thread; the port closes when nobody sends through it any more.
+    pub(super) fn end(self) {
+        self.line.stop.store(true, Ordering::Release);
+        self.line.wake.wake();
+        // A panic has ended the process before.
+        let _ = self.thread.join();
+    }
+}
+
+pub(super) fn port_config(config: &PlaneConfig) -> PortConfig {
+    PortConfig { link: config.uplink.link, mac: config.uplink.mac, v6: config.v6 }
+}
+
+/// A link-layer address that one thread writes and another reads.
+pub(super) struct MacCell(AtomicU64);
+
+impl MacCell {
+    fn new(mac: MacAddress) -> Self {
+        let cell = Self(AtomicU64::new(0));
+        cell.set(mac);
+        cell
+    }
+
+    pub(super) fn set(&self, mac: MacAddress) {
+        let [a, b, c, d, e, f] = mac.0;
+        self.0.store(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> MacAddress {
+        let [_, _, a, b, c, d, e, f] = self.0.load(Ordering::Relaxed).to_be_bytes();
+        MacAddress([a, b, c, d, e, f])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mac_cell_keeps_all_six_octets() {
+        let mac = MacAddress([0xfe, 1, 2, 3, 4, 0xff]);
+        assert_eq!(MacCell::new(mac).get(), mac);
+    }
+}
