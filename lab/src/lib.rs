@@ -35,6 +35,7 @@ pub mod probe;
 mod process;
 pub mod ra;
 pub mod residue;
+mod resolver;
 mod services;
 mod setup;
 mod state;

@@ -1,8 +1,8 @@
 //! The daemons of a lab: advertising routers, DNS64, NAT64 and servers.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::plan::{LAN, Plan, Site, server_v6};
 use crate::process::ProcessRecord;
 use crate::state::{State, Translator};
 use crate::tools::path_of;
-use crate::{Pref64, node, probe, process};
+use crate::{Pref64, node, probe, process, resolver};
 
 /// Handles of what was started, for reaping.
 pub(crate) type Started = Vec<Child>;
@@ -197,8 +197,8 @@ fn dns_label(site: &Site) -> String {
 }
 
 fn start_dns(plan: &Plan, site: &Site, prefix: Option<Pref64>, state: &mut State, started: &mut Started) -> Result<()> {
-    let zone = write_file(plan, "root.zone", &zone(&state.config))?;
-    let text = unbound_config(&plan.run_dir(), &zone, site.dns(), prefix);
+    let zone = write_file(plan, "root.zone", &resolver::zone(&state.config))?;
+    let text = resolver::unbound_config(&plan.run_dir(), &zone, site.dns(), prefix);
     let file = write_file(plan, &format!("r{}-unbound.conf", site.number), &text)?;
     let mut command = site.netns.command(path_of("unbound"));
     command.arg("-d").arg("-c").arg(file);
@@ -219,41 +219,6 @@ pub(crate) fn replace_dns(
     process::stop(&old)?;
     start_dns(plan, site, prefix, state, started)?;
     wait_for_dns(plan, site, state)
-}
-
-/// A root zone of our own: names that are not in it do not exist, at once.
-fn zone(config: &LabConfig) -> String {
-    let v4 = config.servers_v4.first().map(ToString::to_string).unwrap_or_default();
-    let v6 = server_v6();
-    format!(
-        "$ORIGIN .\n$TTL 60\n\
-         @ SOA ns.example. hostmaster.example. 1 3600 600 86400 60\n\
-         @ NS ns.example.\n\
-         ns.example. AAAA {v6}\n\
-         v4only.example. A {v4}\n\
-         dual.example. A {v4}\n\
-         dual.example. AAAA {v6}\n\
-         v6only.example. AAAA {v6}\n\
-         ipv4only.arpa. A 192.0.0.170\n\
-         ipv4only.arpa. A 192.0.0.171\n"
-    )
-}
-
-fn unbound_config(directory: &Path, zone: &Path, address: Ipv6Addr, prefix: Option<Pref64>) -> String {
-    let modules = if prefix.is_some() { "dns64 iterator" } else { "iterator" };
-    let prefix = prefix.map(|prefix| format!("  dns64-prefix: {prefix}\n")).unwrap_or_default();
-    format!(
-        "server:\n\
-         \x20 directory: \"{}\"\n  chroot: \"\"\n  username: \"\"\n  pidfile: \"\"\n\
-         \x20 use-syslog: no\n  do-daemonize: no\n  num-threads: 1\n\
-         \x20 interface: {address}\n  access-control: ::/0 allow\n\
-         \x20 module-config: \"{modules}\"\n{prefix}\
-         remote-control:\n  control-enable: no\n\
-         auth-zone:\n  name: \".\"\n  zonefile: \"{}\"\n\
-         \x20 for-upstream: yes\n  for-downstream: no\n  fallback-enabled: no\n",
-        directory.display(),
-        zone.display()
-    )
 }
 
 fn node_command(config: &LabConfig, netns: &Netns, role: &str) -> Command {
@@ -354,13 +319,5 @@ mod tests {
         assert!(lists_listener(sockets, 80));
         assert!(!lists_listener(sockets, 5201));
         assert!(!lists_listener(sockets, 7));
-    }
-
-    #[test]
-    fn only_a_dns64_synthesizes() {
-        let text = |prefix| unbound_config(Path::new("/run/x"), Path::new("/run/x/z"), server_v6(), prefix);
-        let with = text(Some("2001:db8:64::/96".parse().unwrap()));
-        assert!(with.contains("module-config: \"dns64 iterator\"\n  dns64-prefix: 2001:db8:64::/96\n"), "{with}");
-        assert!(!text(None).contains("dns64"));
     }
 }
