@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::config::{Dns64, LabConfig, Nat64, UplinkConfig};
+use crate::config::{Dns64, DnsServer, LabConfig, Nat64, UplinkConfig};
 use crate::error::Result;
 use crate::lab::Lab;
 use crate::ra::{AnnouncedPref64, RaDelay, RaPatch};
@@ -105,6 +105,9 @@ pub struct UpArgs {
     /// No DNS64.
     #[arg(long)]
     pub no_dns64: bool,
+    /// The routers' DNS server.
+    #[arg(long, value_enum, default_value_t = DnsServerName::Unbound)]
+    pub dns_server: DnsServerName,
     /// MTU of the uplinks.
     #[arg(long, default_value_t = 1500)]
     pub mtu: u32,
@@ -188,6 +191,15 @@ pub enum Nat64Name {
     None,
 }
 
+/// [`DnsServer`] as people type it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DnsServerName {
+    /// unbound.
+    Unbound,
+    /// named of BIND 9.
+    Bind,
+}
+
 /// Does it. The exit code is that of the program for `exec`, else 0.
 ///
 /// # Errors
@@ -232,6 +244,10 @@ impl UpArgs {
                 Nat64Name::Tayga => Nat64::Tayga,
                 Nat64Name::Reflector => Nat64::Reflector,
                 Nat64Name::None => Nat64::None,
+            };
+            uplink.dns_server = match self.dns_server {
+                DnsServerName::Unbound => DnsServer::Unbound,
+                DnsServerName::Bind => DnsServer::Bind,
             };
             uplink.mtu = self.mtu;
             if self.slow_ra {
@@ -344,6 +360,12 @@ mod tests {
         let first = &config.uplinks[0];
         assert!(first.pref64.is_empty());
         assert_eq!(first.dns64_prefix().unwrap().to_string(), "2001:db8:64::/96");
+    }
+
+    #[test]
+    fn the_dns_server_is_that_of_all_routers() {
+        let config = up(&["--dns-server", "bind"]);
+        assert!(config.uplinks.iter().all(|uplink| uplink.dns_server == DnsServer::Bind));
     }
 
     #[test]

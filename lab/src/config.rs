@@ -56,6 +56,17 @@ pub enum Dns64 {
     Prefix(Pref64),
 }
 
+/// Which program is the router's DNS server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DnsServer {
+    /// unbound, a resolver whose root zone is a local file.
+    #[default]
+    Unbound,
+    /// named of BIND 9, with a built-in `ipv4only.arpa`, as wherever it is a DNS64.
+    Bind,
+}
+
 /// One uplink: an interface of the host and the router behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UplinkConfig {
@@ -72,6 +83,8 @@ pub struct UplinkConfig {
     pub nat64: Nat64,
     /// What the DNS server does.
     pub dns64: Dns64,
+    /// Which program that is.
+    pub dns_server: DnsServer,
     /// Announce the DNS server (RDNSS).
     pub rdnss: bool,
     /// When solicitations are answered.
@@ -145,6 +158,7 @@ impl UplinkConfig {
             translated: Vec::new(),
             nat64: Nat64::Tayga,
             dns64: Dns64::Follow,
+            dns_server: DnsServer::Unbound,
             rdnss: true,
             ra_delay: RaDelay::Immediate,
             ra_interval_ms: 10_000,

@@ -42,7 +42,7 @@ mod state;
 mod sys;
 mod tools;
 
-pub use config::{Dns64, LabConfig, MAX_UPLINKS, Nat64, UplinkConfig};
+pub use config::{Dns64, DnsServer, LabConfig, MAX_UPLINKS, Nat64, UplinkConfig};
 pub use error::{Error, Result};
 pub use lab::Lab;
 pub use netns::Netns;

@@ -42,6 +42,23 @@ pub(crate) fn unbound_config(directory: &Path, zone: &Path, address: Ipv6Addr, p
     )
 }
 
+/// Nothing outside `directory` is read or written: no lock, process or key files, no control channel. The program keeps
+/// root but not the right to write everywhere; `directory` is root's.
+pub(crate) fn bind_config(directory: &Path, zone: &Path, address: Ipv6Addr, prefix: Option<Pref64>) -> String {
+    let dns64 = prefix.map(|prefix| format!("  dns64 {prefix} {{ clients {{ any; }}; }};\n")).unwrap_or_default();
+    format!(
+        "options {{\n\
+         \x20 directory \"{}\";\n  pid-file none;\n  lock-file none;\n  session-keyfile none;\n\
+         \x20 listen-on {{ none; }};\n  listen-on-v6 {{ {address}; }};\n\
+         \x20 allow-query {{ any; }};\n  allow-recursion {{ any; }};\n  allow-transfer {{ none; }};\n\
+         \x20 notify no;\n  dnssec-validation no;\n  max-cache-size 8m;\n{dns64}\
+         }};\ncontrols {{ }};\n\
+         zone \".\" {{ type primary; file \"{}\"; }};\n",
+        directory.display(),
+        zone.display()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +68,10 @@ mod tests {
         let text = |prefix| unbound_config(Path::new("/run/x"), Path::new("/run/x/z"), server_v6(), prefix);
         let with = text(Some("2001:db8:64::/96".parse().unwrap()));
         assert!(with.contains("module-config: \"dns64 iterator\"\n  dns64-prefix: 2001:db8:64::/96\n"), "{with}");
+        assert!(!text(None).contains("dns64"));
+        let text = |prefix| bind_config(Path::new("/run/x"), Path::new("/run/x/z"), server_v6(), prefix);
+        let with = text(Some("2001:db8:4800::/48".parse().unwrap()));
+        assert!(with.contains("dns64 2001:db8:4800::/48 {"), "{with}");
         assert!(!text(None).contains("dns64"));
     }
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
-use crate::config::{LabConfig, Nat64};
+use crate::config::{DnsServer, LabConfig, Nat64};
 use crate::error::{Error, Result};
 use crate::netns::Netns;
 use crate::plan::{LAN, Plan, Site, server_v6};
 use crate::process::ProcessRecord;
 use crate::state::{State, Translator};
-use crate::tools::path_of;
+use crate::tools::{path_of, unconfined};
 use crate::{Pref64, node, probe, process, resolver};
 
 /// Handles of what was started, for reaping.
@@ -193,15 +193,29 @@ fn start_router(plan: &Plan, config: &LabConfig, site: &Site, state: &mut State,
 }
 
 fn dns_label(site: &Site) -> String {
-    format!("unbound r{}", site.number)
+    format!("DNS r{}", site.number)
 }
 
 fn start_dns(plan: &Plan, site: &Site, prefix: Option<Pref64>, state: &mut State, started: &mut Started) -> Result<()> {
     let zone = write_file(plan, "root.zone", &resolver::zone(&state.config))?;
-    let text = resolver::unbound_config(&plan.run_dir(), &zone, site.dns(), prefix);
-    let file = write_file(plan, &format!("r{}-unbound.conf", site.number), &text)?;
-    let mut command = site.netns.command(path_of("unbound"));
-    command.arg("-d").arg("-c").arg(file);
+    let command = match site.uplink.dns_server {
+        DnsServer::Unbound => {
+            let text = resolver::unbound_config(&plan.run_dir(), &zone, site.dns(), prefix);
+            let file = write_file(plan, &format!("r{}-unbound.conf", site.number), &text)?;
+            let mut command = site.netns.command(path_of("unbound"));
+            command.arg("-d").arg("-c").arg(file);
+            command
+        }
+        DnsServer::Bind => {
+            let text = resolver::bind_config(&plan.run_dir(), &zone, site.dns(), prefix);
+            let file = write_file(plan, &format!("r{}-named.conf", site.number), &text)?;
+            let mut program = unconfined("named").into_iter();
+            let mut command = site.netns.command(program.next().context("a program")?);
+            // In the foreground, logging there; one thread is enough.
+            command.args(program).args(["-g", "-6", "-n", "1", "-c"]).arg(file);
+            command
+        }
+    };
     start(plan, command, &dns_label(site), state, started)
 }
 

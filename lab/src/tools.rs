@@ -1,9 +1,10 @@
 //! The programs that the lab runs, and which package has them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::config::{LabConfig, Nat64};
+use crate::config::{DnsServer, LabConfig, Nat64};
 use crate::error::{Error, Result};
 
 /// A program that the lab runs.
@@ -20,6 +21,7 @@ pub struct Tool {
 const IP: Tool = Tool { program: "ip", apt: "iproute2", dnf: "iproute" };
 const NFT: Tool = Tool { program: "nft", apt: "nftables", dnf: "nftables" };
 const UNBOUND: Tool = Tool { program: "unbound", apt: "unbound", dnf: "unbound" };
+const NAMED: Tool = Tool { program: "named", apt: "bind9", dnf: "bind" };
 const TAYGA: Tool = Tool { program: "tayga", apt: "tayga", dnf: "tayga" };
 const IPERF: Tool = Tool { program: "iperf3", apt: "iperf3", dnf: "iperf3" };
 
@@ -52,6 +54,16 @@ pub(crate) fn path_of(program: &str) -> PathBuf {
     find(program).unwrap_or_else(|| PathBuf::from(program))
 }
 
+/// `program`, and what must be put in front of it where AppArmor is at work: Debian and Ubuntu confine some daemons
+/// to files of their own, and a lab's are elsewhere.
+pub(crate) fn unconfined(program: &str) -> Vec<OsString> {
+    let enabled = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+    let enabled = enabled.is_ok_and(|text| text.starts_with('Y'));
+    let changer = find("aa-exec").filter(|_| enabled);
+    let before = changer.map(|changer| [changer.into(), "-p".into(), "unconfined".into(), "--".into()]);
+    before.into_iter().flatten().chain([path_of(program).into()]).collect()
+}
+
 /// A call of `ip`.
 pub(crate) fn ip() -> Command {
     Command::new(path_of("ip"))
@@ -59,7 +71,12 @@ pub(crate) fn ip() -> Command {
 
 /// What `config` needs.
 fn needed(config: &LabConfig) -> Vec<Tool> {
-    let mut tools = vec![IP, NFT, UNBOUND];
+    let mut tools = vec![IP, NFT];
+    for (server, tool) in [(DnsServer::Unbound, UNBOUND), (DnsServer::Bind, NAMED)] {
+        if config.uplinks.iter().any(|uplink| uplink.shares.is_none() && uplink.dns_server == server) {
+            tools.push(tool);
+        }
+    }
     if config.uplinks.iter().any(|uplink| uplink.nat64 == Nat64::Tayga && !uplink.translated().is_empty()) {
         tools.push(TAYGA);
     }
@@ -93,5 +110,14 @@ mod tests {
             uplink.nat64 = Nat64::Reflector;
         }
         assert_eq!(needed(&config), [IP, NFT, UNBOUND]);
+    }
+
+    #[test]
+    fn only_the_dns_server_in_use_is_needed() {
+        let mut config = LabConfig { iperf: false, ..LabConfig::default() };
+        config.uplinks[0].dns_server = DnsServer::Bind;
+        assert_eq!(needed(&config), [IP, NFT, UNBOUND, NAMED, TAYGA]);
+        config.uplinks.truncate(1);
+        assert_eq!(needed(&config), [IP, NFT, NAMED, TAYGA]);
     }
 }

@@ -13,7 +13,7 @@ struct Tool {
     fedora: &'static str,
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 10] = [
     Tool { program: "cc", debian: "build-essential", fedora: "gcc" },
     Tool { program: "ip", debian: "iproute2", fedora: "iproute" },
     Tool { program: "nstat", debian: "iproute2", fedora: "iproute" },
@@ -22,6 +22,7 @@ const TOOLS: [Tool; 9] = [
     Tool { program: "curl", debian: "curl", fedora: "curl" },
     Tool { program: "tayga", debian: "tayga", fedora: "tayga" },
     Tool { program: "unbound", debian: "unbound", fedora: "unbound" },
+    Tool { program: "named", debian: "bind9", fedora: "bind" },
     Tool { program: "iperf3", debian: "iperf3", fedora: "iperf3" },
 ];
 

@@ -1,20 +1,25 @@
-//! PREF64 from DNS (RFC 7050), with unbound as DNS64.
+//! PREF64 from DNS (RFC 7050), with unbound and BIND as DNS64.
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use everclat_e2e::{World, figure, repetitions};
-use lab::{AnnouncedPref64, Dns64, Pref64, RaPatch};
+use lab::{AnnouncedPref64, Dns64, DnsServer, Netns, Pref64, RaPatch};
 use model::{Pref64Source, State};
 
 /// Routers that announce a resolver and no prefix; the resolver synthesises with `prefix`.
 fn silent_about_it(name: &str, prefix: &str) -> Result<World> {
+    silent_behind(DnsServer::Unbound, name, prefix)
+}
+
+fn silent_behind(server: DnsServer, name: &str, prefix: &str) -> Result<World> {
     let prefix: Pref64 = prefix.parse()?;
     World::new(name, |config| {
         config.uplinks.truncate(1);
         config.uplinks[0].pref64.clear();
         config.uplinks[0].translated = vec![prefix];
         config.uplinks[0].dns64 = Dns64::Prefix(prefix);
+        config.uplinks[0].dns_server = server;
     })
 }
 
@@ -54,6 +59,33 @@ fn every_length_is_found_in_the_answer() -> Result<()> {
         daemon.stop()?;
     }
     Ok(())
+}
+
+/// BIND answers for `ipv4only.arpa` from a zone that it carries inside, unbound from what its upstream says.
+#[test]
+fn what_either_dns64_tells_works_to_the_end() -> Result<()> {
+    for (server, program) in [(DnsServer::Bind, "named"), (DnsServer::Unbound, "unbound")] {
+        for prefix in ["2001:db8:64::/96", "2001:db8:4800::/48"] {
+            let world = silent_behind(server, "e2e-dns64", prefix)?;
+            ensure!(runs_in(world.lab.router("eth0")?, program)?, "the router's DNS server is not {program}");
+            let daemon = world.start()?;
+            daemon.ready()?;
+            let status = daemon.reaches("armed", |status| status.clat.is_some())?;
+            let first = &status.pref64[0];
+            ensure!(first.source == Pref64Source::Dns && first.prefix.to_string() == prefix, "{program}: {first:?}");
+            ensure!(world.udp()?.received == 10, "{program}, {prefix}: UDP");
+            world.tcp(1 << 20).with_context(|| format!("{program}, {prefix}: TCP"))?;
+            ensure!(world.ping("198.51.100.10", 56)?, "{program}, {prefix}: ping");
+            daemon.stop()?;
+        }
+    }
+    Ok(())
+}
+
+fn runs_in(netns: &Netns, program: &str) -> Result<bool> {
+    let pids = netns.run(&["ip", "netns", "pids", netns.name()])?;
+    let names = pids.lines().filter_map(|pid| std::fs::read_to_string(format!("/proc/{}/comm", pid.trim())).ok());
+    Ok(names.into_iter().any(|name| name.trim_end() == program))
 }
 
 #[test]
