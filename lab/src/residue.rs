@@ -120,6 +120,11 @@ fn neighbours(netns: &Netns) -> Result<BTreeSet<String>> {
     Ok(lines_of(&list))
 }
 
+/// Bridges tell the time left on each of their timers.
+fn is_volatile(field: &str) -> bool {
+    VOLATILE.contains(&field) || field.ends_with("_timer")
+}
+
 /// One line per element, sorted and without volatile fields.
 fn lines_of(list: &Value) -> BTreeSet<String> {
     let elements = list.as_array().into_iter().flatten();
@@ -133,7 +138,7 @@ fn lines_of(list: &Value) -> BTreeSet<String> {
 fn without_volatile(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let kept = fields.into_iter().filter(|(name, _)| !VOLATILE.contains(&name.as_str()));
+            let kept = fields.into_iter().filter(|(name, _)| !is_volatile(name));
             Value::Object(kept.map(|(name, value)| (name, without_volatile(value))).collect())
         }
         Value::Array(elements) => Value::Array(elements.into_iter().map(without_volatile).collect()),
@@ -174,6 +179,8 @@ mod tests {
     fn timers_do_not_count_as_a_change() {
         let route = |expires| serde_json::json!([{"dst": "default", "expires": expires, "flags": []}]);
         assert_eq!(lines_of(&route(1790)), lines_of(&route(3)));
+        let bridge = |left| serde_json::json!([{"ifname": "docker0", "gc_timer": left}]);
+        assert_eq!(lines_of(&bridge(231.5)), lines_of(&bridge(1.25)));
         assert_eq!(lines_of(&route(1)).first().unwrap(), r#"{"dst":"default","flags":[]}"#);
     }
 }
