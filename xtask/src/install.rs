@@ -10,20 +10,24 @@ use crate::run::{describe, exists, succeed};
 struct Tool {
     program: &'static str,
     debian: &'static str,
-    fedora: &'static str,
+    /// `None`: not packaged; what needs it is skipped there.
+    fedora: Option<&'static str>,
 }
 
-const TOOLS: [Tool; 10] = [
-    Tool { program: "cc", debian: "build-essential", fedora: "gcc" },
-    Tool { program: "ip", debian: "iproute2", fedora: "iproute" },
-    Tool { program: "nstat", debian: "iproute2", fedora: "iproute" },
-    Tool { program: "nft", debian: "nftables", fedora: "nftables" },
-    Tool { program: "ping", debian: "iputils-ping", fedora: "iputils" },
-    Tool { program: "curl", debian: "curl", fedora: "curl" },
-    Tool { program: "tayga", debian: "tayga", fedora: "tayga" },
-    Tool { program: "unbound", debian: "unbound", fedora: "unbound" },
-    Tool { program: "named", debian: "bind9", fedora: "bind" },
-    Tool { program: "iperf3", debian: "iperf3", fedora: "iperf3" },
+const TOOLS: [Tool; 12] = [
+    Tool { program: "cc", debian: "build-essential", fedora: Some("gcc") },
+    Tool { program: "ip", debian: "iproute2", fedora: Some("iproute") },
+    Tool { program: "nstat", debian: "iproute2", fedora: Some("iproute") },
+    Tool { program: "nft", debian: "nftables", fedora: Some("nftables") },
+    Tool { program: "ping", debian: "iputils-ping", fedora: Some("iputils") },
+    Tool { program: "curl", debian: "curl", fedora: Some("curl") },
+    Tool { program: "tayga", debian: "tayga", fedora: Some("tayga") },
+    Tool { program: "unbound", debian: "unbound", fedora: Some("unbound") },
+    Tool { program: "named", debian: "bind9", fedora: Some("bind") },
+    Tool { program: "wg", debian: "wireguard-tools", fedora: Some("wireguard-tools") },
+    // For kernels without WireGuard; Fedora's has it.
+    Tool { program: "wireguard-go", debian: "wireguard-go", fedora: None },
+    Tool { program: "iperf3", debian: "iperf3", fedora: Some("iperf3") },
 ];
 
 /// The systems beside Linux that every test run compiles and lints for.
@@ -37,7 +41,8 @@ pub(crate) fn everything() -> Result<()> {
 
 /// The programs of [`TOOLS`].
 pub(crate) fn tools() -> Result<()> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !exists(tool.program)).collect();
+    let to_be_had = |tool: &&Tool| tool.fedora.is_some() || !exists("dnf");
+    let missing: Vec<&Tool> = TOOLS.iter().filter(to_be_had).filter(|tool| !exists(tool.program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -67,7 +72,7 @@ fn install_commands(missing: &[&Tool]) -> Result<Vec<Command>> {
         return Ok(vec![update, install]);
     }
     if exists("dnf") {
-        packages = missing.iter().map(|tool| tool.fedora).collect();
+        packages = missing.iter().filter_map(|tool| tool.fedora).collect();
         packages.dedup();
         let mut install = Command::new("dnf");
         install.args(["install", "-y"]).args(packages);
