@@ -8,6 +8,7 @@
 mod buffer;
 mod drops;
 mod fragments;
+mod jool;
 mod neutral;
 mod offload;
 mod properties;
