@@ -1,5 +1,8 @@
 //! A VPN by a point-to-point interface that takes the default routes of the main table.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use everclat_e2e::{PATIENCE, World, until};
 use model::{Code, State};
@@ -51,7 +54,7 @@ fn a_vpn_with_both_defaults_then_one_then_none() -> Result<()> {
     ensure!(status.causes.iter().any(|cause| cause.detail.contains("vpn0")), "who it is: {:?}", status.causes);
     ensure!(world.udp()?.sent == 0, "IPv4 is refused, not lost");
 
-    // The program ends, as after a crash: its interface stays and leads nowhere; then it is taken away, too.
+    // It ends and takes its interface along.
     drop(vpn);
     ip(host, &["link delete vpn0"])?;
     daemon.reaches("armed again", |status| status.clat.is_some())?;
@@ -59,7 +62,7 @@ fn a_vpn_with_both_defaults_then_one_then_none() -> Result<()> {
     daemon.stop()
 }
 
-/// The same order of events with IPv6 last: standing back must not be forgotten while routes change.
+/// IPv6 is left as it is. There before us, gone, and back.
 #[test]
 fn a_vpn_with_ipv4_alone() -> Result<()> {
     let world = single("e2e-vpn4")?;
@@ -77,4 +80,35 @@ fn a_vpn_with_ipv4_alone() -> Result<()> {
     daemon.reaches("standby again", |status| status.state == State::StandbyNative)?;
     daemon.stop()?;
     world.assert_as_before(&before)
+}
+
+/// OpenVPN's `redirect-gateway def1`: two halves of IPv4 through the tunnel, and its server pinned to the route that was
+/// there, which is ours. The VPN lives on us, so we must stay.
+#[test]
+fn a_vpn_with_the_two_halves_of_ipv4_keeps_its_way_to_the_server() -> Result<()> {
+    let world = single("e2e-halves")?;
+    let host = world.lab.host();
+    let _vpn = tunnel(&world, "vpn0")?;
+    let daemon = world.start()?;
+    daemon.ready()?;
+    ip(
+        host,
+        &[
+            "route add 198.51.100.10/32 via 192.0.0.1 dev everclat0 onlink",
+            "route add 0.0.0.0/1 dev vpn0",
+            "route add 128.0.0.0/1 dev vpn0",
+        ],
+    )?;
+    // A look at the network that changes nothing takes a moment, too.
+    for _ in 0..3 {
+        ensure!(world.udp()?.received == 10, "the way to the VPN's server");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let beside = world.udp_to(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)))?;
+    ensure!(beside.received == 0, "the VPN has all the rest: {beside:?}");
+    let status = daemon.status()?;
+    ensure!(status.state == State::Working && status.rearms.count == 0, "{status:#?}");
+    ip(host, &["link delete vpn0", "route delete 198.51.100.10/32"])?;
+    ensure!(world.udp()?.received == 10, "and without the VPN");
+    daemon.stop()
 }

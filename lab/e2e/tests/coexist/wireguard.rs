@@ -157,7 +157,7 @@ fn socket(device: &str) -> std::path::PathBuf {
     std::path::PathBuf::from(format!("/run/wireguard/{device}.sock"))
 }
 
-/// The host as it is without the interface's own counters and keys: for comparing around a daemon.
+/// The host once it has used IPv6: the neighbours that it knows by then are not our doing.
 fn settled(world: &World) -> Result<HostState> {
     ensure!(world.ping("2001:db8:100::10", 56)?, "native IPv6");
     world.residue()
