@@ -47,6 +47,10 @@ pub(crate) struct Path {
     pub(crate) pref64: Pref64,
     /// The host's IPv4 address, held by nobody else here.
     pub(crate) v4: Ipv4Addr,
+    /// The gateway on the tunnel: 192.0.0.1, unless somebody else here has it.
+    pub(crate) gateway_v4: Ipv4Addr,
+    /// A VPN that has IPv4, and may itself live on us.
+    pub(crate) beneath: Option<Vpn>,
     /// The /64 in which X is chosen.
     pub(crate) prefix: Ipv6Net,
     /// Link-layer addresses of our other uplinks on that /64.
@@ -62,6 +66,14 @@ impl Path {
             Trouble::PathDead | Trouble::Portal => true,
         }
     }
+}
+
+/// A VPN by which IPv4 leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Vpn {
+    pub(crate) name: String,
+    /// It has the default route of the main table; otherwise rules, or more specific routes, lead to it.
+    pub(crate) is_default: bool,
 }
 
 /// What speaks against a way, least first.
@@ -165,6 +177,20 @@ pub(crate) fn decide(known: &Known<'_>) -> Choice {
     if let Some(native) = native_ipv4(snapshot, known.settings.ipv4_route_metric.value) {
         return alone(native);
     }
+    // The VPN's own packets may need us to reach its server, so what is armed stays armed beneath it.
+    let vpn = vpn_with_ipv4(snapshot, known.settings.ipv4_route_metric.value);
+    let choice = translate(known, snapshot, vpn.as_ref());
+    match (&choice.decision, vpn) {
+        (Decision::Stand { .. }, Some(vpn)) => {
+            alone(stand(State::StandbyNative, Code::NativeIpv4, &format!("IPv4 leaves through {}", vpn.name)))
+        }
+        (Decision::Stand { .. } | Decision::Arm(_), _) => choice,
+    }
+}
+
+/// The best way to the NAT64, or why there is none.
+fn translate(known: &Known<'_>, snapshot: &NetworkSnapshot, vpn: Option<&Vpn>) -> Choice {
+    let alone = |decision: Decision| Choice { decision, others: Vec::new() };
     let uplinks = uplinks(snapshot, known.settings);
     if uplinks.is_empty() && !snapshot.links.values().any(|link| link.kind == LinkKind::Ethernet && link.is_usable()) {
         return alone(stand(State::NoNetwork, Code::NoLink, "no interface has a link"));
@@ -181,7 +207,7 @@ pub(crate) fn decide(known: &Known<'_>) -> Choice {
             awaited.get_or_insert(*link);
         }
         for candidate in candidates {
-            match path(snapshot, known, link, *gateway, candidate.prefix) {
+            match path(snapshot, known, link, (*gateway, candidate.prefix), vpn) {
                 // A better uplink that may still answer is worth waiting for, unless something works already.
                 Ok(path) if known.armed || awaited.is_none() => paths.push(path),
                 Ok(_) => {}
@@ -235,16 +261,18 @@ fn path(
     snapshot: &NetworkSnapshot,
     known: &Known<'_>,
     link: &Link,
-    gateway: Ipv6Addr,
-    pref64: Pref64,
+    (gateway, pref64): (Ipv6Addr, Pref64),
+    vpn: Option<&Vpn>,
 ) -> Result<Path, (Code, String)> {
     let Some(lookup) = snapshot.lookups.get(&probe_address(pref64)) else {
         return Err((Code::NoAddress, format!("no route towards {pref64}")));
     };
     let owner = snapshot.links.get(&lookup.link);
     if let Some(tunnel) = owner.filter(|owner| owner.index != link.index && owner.kind == LinkKind::PointToPoint) {
-        // Our frames would pass by the VPN and its kill switch.
-        return Err((Code::VpnTakesTraffic, format!("packets to {pref64} leave through {}", tunnel.name)));
+        // Our frames would pass by the VPN and its kill switch. Where it has IPv4, too, apps' packets do not come to us.
+        if vpn.is_none() {
+            return Err((Code::VpnTakesTraffic, format!("packets to {pref64} leave through {}", tunnel.name)));
+        }
     }
     // The kernel's own next hop if it goes the same way, else the link's default router: a prefix belongs to the
     // uplink that announced it (RFC 8781 section 5.1).
@@ -257,6 +285,10 @@ fn path(
     };
     let Some(v4) = free_address(snapshot, known.settings.clat_ipv4.value) else {
         return Err((Code::AddressConflict, "every address of 192.0.0.0/29 is in use on this host".into()));
+    };
+    let gateways = [1, 7, 6, 5, 4, 3, 2].map(|host| Ipv4Addr::new(192, 0, 0, host));
+    let Some(gateway_v4) = gateways.into_iter().find(|address| *address != v4 && !is_taken(snapshot, *address)) else {
+        return Err((Code::AddressConflict, "no address of 192.0.0.0/29 is left for the gateway".into()));
     };
     let gateway_mac = snapshot.neighbour(link.index, gateway);
     let trouble = if known.portals.on(link.index).is_some() {
@@ -288,6 +320,8 @@ fn path(
         forwards: link.forwards_ipv6,
         pref64,
         v4,
+        gateway_v4,
+        beneath: vpn.cloned(),
         prefix,
     })
 }
@@ -295,16 +329,29 @@ fn path(
 /// `wanted`, or the next address of 192.0.0.0/29 that no other interface holds (RFC 7335 section 4: two solutions
 /// must not overlap there).
 fn free_address(snapshot: &NetworkSnapshot, wanted: Ipv4Addr) -> Option<Ipv4Addr> {
-    let taken = |address: &Ipv4Addr| {
-        let holds = |link: &Link| link.addresses.iter().any(|held| held.net.addr() == *address);
-        snapshot.links.values().any(holds)
-    };
     let others = (2..=7).map(|host| Ipv4Addr::new(192, 0, 0, host));
-    std::iter::once(wanted).chain(others).find(|address| !taken(address))
+    std::iter::once(wanted).chain(others).find(|address| !is_taken(snapshot, *address))
 }
 
-/// IPv4 that somebody else provides: a default route with a gateway, reachable or not; or one without a gateway and
-/// with a better metric than ours (product.md, "Standing back").
+fn is_taken(snapshot: &NetworkSnapshot, address: Ipv4Addr) -> bool {
+    let holds = |link: &Link| link.addresses.iter().any(|held| held.net.addr() == address);
+    snapshot.links.values().any(holds)
+}
+
+/// A VPN that takes IPv4 by a default route without a gateway, by rules, or by more specific routes.
+fn vpn_with_ipv4(snapshot: &NetworkSnapshot, our_metric: u32) -> Option<Vpn> {
+    let tunnel = |link: u32| snapshot.links.get(&link).filter(|link| link.kind == LinkKind::PointToPoint);
+    let defaults = snapshot.routes.iter().filter(|route| !route.ours && route.is_ipv4_default());
+    let best = defaults.filter(|route| route.metric < our_metric).min_by_key(|route| route.metric);
+    if let Some(link) = best.and_then(|route| tunnel(route.link)) {
+        return Some(Vpn { name: link.name.clone(), is_default: true });
+    }
+    let link = snapshot.ipv4_through.and_then(tunnel)?;
+    Some(Vpn { name: link.name.clone(), is_default: false })
+}
+
+/// IPv4 that somebody else provides: a default route with a gateway, reachable or not; another CLAT's; or one without a
+/// gateway and with a better metric than ours. VPNs are another matter: see [`vpn_with_ipv4`].
 fn native_ipv4(snapshot: &NetworkSnapshot, our_metric: u32) -> Option<Decision> {
     let link = |route: &Route| snapshot.links.get(&route.link);
     let translates = |route: &Route| link(route).is_some_and(holds_continuity_address);
@@ -313,7 +360,10 @@ fn native_ipv4(snapshot: &NetworkSnapshot, our_metric: u32) -> Option<Decision> 
         .iter()
         .filter(|route| !route.ours && route.is_ipv4_default())
         // Somebody else's CLAT counts whatever its metric: there must not be two.
-        .filter(|route| route.gateway.is_some() || route.metric < our_metric || translates(route))
+        .filter(|route| {
+            let tunnel = link(route).is_some_and(|link| link.kind == LinkKind::PointToPoint);
+            route.gateway.is_some() || translates(route) || (route.metric < our_metric && !tunnel)
+        })
         .min_by_key(|route| route.metric)?;
     let name = link(route).map_or("another interface", |link| link.name.as_str());
     Some(if translates(route) {

@@ -343,6 +343,9 @@ impl Engine {
         {
             self.rearming.not_missed(loss_reason(*state, *code), now);
         }
+        if self.is_beneath() {
+            self.rearming.not_missed("native-ipv4", now);
+        }
         for (link, resolving) in &self.resolving {
             if now.since(resolving.since) >= SILENT {
                 self.health.unresolved(*link);
@@ -469,10 +472,19 @@ impl Engine {
         self.plane.as_ref().filter(on_path).filter(|_| self.applied.default_v4.is_some())
     }
 
+    /// A VPN has IPv4 and nobody misses us, except perhaps the VPN.
+    fn is_beneath(&self) -> bool {
+        match &self.decision {
+            Decision::Arm(path) => path.beneath.is_some(),
+            Decision::Stand { .. } => false,
+        }
+    }
+
     fn count_rearm(&mut self, now: Timestamp) {
         let in_place = self.requested.default_v4 == self.applied.default_v4;
         let at_work = self.plane_in_use().is_some_and(|plane| plane.started);
-        if in_place && at_work && self.rearming.armed(now) {
+        let leads = self.applied.default_v4.as_ref().is_some_and(|route| route.leads);
+        if in_place && at_work && leads && self.rearming.armed(now) {
             self.push(Action::StatusChanged);
         }
     }

@@ -94,7 +94,7 @@ impl Engine {
 
     fn clat_status(&self, counters: &CounterSnapshot) -> Option<ClatStatus> {
         let plane = self.plane.as_ref().filter(|plane| plane.config.kind == PlaneKind::Translate)?;
-        let route = self.applied.default_v4.as_ref()?;
+        let route = self.applied.default_v4.as_ref().filter(|route| route.leads)?;
         let mut drops: std::collections::BTreeMap<String, u64> =
             counters.drops.iter().map(|(reason, count)| (reason.name().to_owned(), *count)).collect();
         if counters.send_errors > 0 {

@@ -16,6 +16,10 @@ impl Engine {
             let detail = format!("{MAX_DUPLICATES} addresses in a row are in use on {}", path.name);
             return (State::Down, Code::AddressConflict, detail);
         }
+        if let Some(vpn) = &path.beneath {
+            let detail = format!("IPv4 leaves through {}; Everclat stays ready for the VPN's own packets", vpn.name);
+            return (State::StandbyNative, Code::NativeIpv4, detail);
+        }
         match path.trouble {
             Trouble::Portal => {
                 let portal = self.portals.on(path.link).map(|portal| portal.describe(&path.name));

@@ -65,7 +65,7 @@ impl NetworkDelta {
         if old.routes != new.routes {
             reasons.push(DeltaReason::Routes);
         }
-        if old.lookups != new.lookups {
+        if (&old.lookups, old.ipv4_through) != (&new.lookups, new.ipv4_through) {
             reasons.push(DeltaReason::Lookups);
         }
         if old.neighbours != new.neighbours {

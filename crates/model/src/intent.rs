@@ -32,6 +32,9 @@ pub struct Ipv4Default {
     pub device_mtu: u16,
     /// Metric of the default route; worse than any native one.
     pub metric: u32,
+    /// Whether the route itself is wanted. Without it only the address stays, for routes that others have laid through
+    /// the tunnel: a VPN's to its own server.
+    pub leads: bool,
 }
 
 /// What is really in place after an intent was applied.

@@ -170,6 +170,9 @@ pub struct NetworkSnapshot {
     pub neighbours: Vec<Neighbour>,
     /// Answers to the destinations the engine asked about; no entry means unreachable.
     pub lookups: BTreeMap<Ipv6Addr, RouteLookup>,
+    /// The interface by which all of IPv4 leaves as the kernel sees it, rules included; none when it is our own tunnel,
+    /// not the same for both halves of the address space, or when there is no way.
+    pub ipv4_through: Option<u32>,
 }
 
 impl NetworkSnapshot {

@@ -63,6 +63,8 @@ pub struct PlaneConfig {
     pub pref64: Pref64,
     /// The host's IPv4 address on the tunnel.
     pub v4: Ipv4Addr,
+    /// The gateway's, from which our ICMP errors come.
+    pub gateway_v4: Ipv4Addr,
     /// X, the IPv6 address that stands for it on the uplink.
     pub v6: Ipv6Addr,
     /// How X is claimed.

@@ -54,7 +54,8 @@ impl Host for FakeHost {
             put(state, intent, own, &mut failures);
             take_away(state, intent, &mut failures);
             let in_place = &state.in_place;
-            let route = in_place.route.clone().filter(|route| in_place.address == Some(route.address));
+            let without = intent.default_v4.clone().filter(|route| !route.leads && in_place.route.is_none());
+            let route = in_place.route.clone().or(without).filter(|route| in_place.address == Some(route.address));
             Applied { generation: intent.generation, default_v4: route, silent_v6: in_place.silent, failures }
         })
     }
@@ -97,7 +98,11 @@ fn put(state: &mut State, intent: &HostIntent, own: Option<&TunId>, failures: &m
             state.in_place.device_mtu = Some(route.device_mtu);
         }
         let reachable = state.in_place.address == Some(route.address);
-        if reachable && state.in_place.route.as_ref() != Some(route) && step(state, Call::AddRoute, failures) {
+        let there = state.in_place.route.as_ref() == Some(route);
+        if !route.leads && state.in_place.route.is_some() && step(state, Call::RemoveRoute, failures) {
+            state.in_place.route = None;
+        }
+        if route.leads && reachable && !there && step(state, Call::AddRoute, failures) {
             state.in_place.route = Some(route.clone());
         }
     }

@@ -116,7 +116,7 @@ pub fn plan(intent: &HostIntent, own: &Own) -> Vec<Step> {
             steps.push(Step::AddAddress { index: tun.index, address: default.address });
         }
         // A link that was down has lost its routes.
-        if !tun.up || !own.routes.iter().any(|route| is_default(route, default, tun.index)) {
+        if default.leads && (!tun.up || !own.routes.iter().any(|route| is_default(route, default, tun.index))) {
             steps.push(Step::SetDefault {
                 index: tun.index,
                 gateway: default.gateway,
@@ -129,8 +129,9 @@ pub fn plan(intent: &HostIntent, own: &Own) -> Vec<Step> {
     for route in &own.routes {
         match route.destination {
             IpNet::V4(net) if net.prefix_len() == 0 => {
-                let kept =
-                    wanted.is_some_and(|(default, tun)| route.link == tun.index && route.metric == default.metric);
+                let kept = wanted.is_some_and(|(default, tun)| {
+                    default.leads && route.link == tun.index && route.metric == default.metric
+                });
                 if !kept {
                     steps.push(Step::DeleteDefault { index: route.link, metric: route.metric });
                 }
@@ -156,9 +157,14 @@ pub fn default_in_place(intent: &HostIntent, own: &Own) -> Option<Ipv4Default> {
     let wanted = intent.default_v4.as_ref()?;
     let tun = own.tun.as_ref().filter(|tun| tun.up)?;
     let address = tun.addresses.iter().map(Ipv4Net::addr).find(|address| *address == wanted.address)?;
-    let route = own.routes.iter().find(|route| {
-        route.link == tun.index && matches!(route.destination, IpNet::V4(net) if net.prefix_len() == 0)
-    })?;
+    let route = own
+        .routes
+        .iter()
+        .find(|route| route.link == tun.index && matches!(route.destination, IpNet::V4(net) if net.prefix_len() == 0));
+    let Some(route) = route else {
+        let device_mtu = u16::try_from(tun.mtu).ok()?;
+        return (!wanted.leads).then(|| Ipv4Default { address, device_mtu, ..wanted.clone() });
+    };
     let Some(IpAddr::V4(gateway)) = route.gateway else { return None };
     Some(Ipv4Default {
         uplink: wanted.uplink,
@@ -167,6 +173,7 @@ pub fn default_in_place(intent: &HostIntent, own: &Own) -> Option<Ipv4Default> {
         route_mtu: u16::try_from(route.mtu).ok()?,
         device_mtu: u16::try_from(tun.mtu).ok()?,
         metric: route.metric,
+        leads: true,
     })
 }
 
@@ -203,6 +210,7 @@ mod tests {
                 route_mtu: 1472,
                 device_mtu: 1480,
                 metric: 2048,
+                leads: true,
             }),
             silent_v6: silent.map(|text| text.parse().unwrap()),
         }

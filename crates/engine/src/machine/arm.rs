@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use model::{Dad, GATEWAY_V4, Ipv4Default, MacAddress, PlaneConfig, PlaneKind, SpareConfig, Timestamp, UplinkConfig};
+use model::{Dad, Ipv4Default, MacAddress, PlaneConfig, PlaneKind, SpareConfig, Timestamp, UplinkConfig};
 
 use super::{Claim, Engine, PlaneState, Resolving, SpareState};
 use crate::Action;
@@ -60,7 +60,7 @@ impl Engine {
         }
         let ready = self.plane.as_ref().is_some_and(|plane| plane.started && self.may_use(&plane.config));
         if ready {
-            self.request_default(path, v6);
+            self.request_default(path, v6, now);
         }
     }
 
@@ -139,6 +139,7 @@ impl Engine {
             },
             pref64: path.pref64,
             v4: path.v4,
+            gateway_v4: path.gateway_v4,
             v6,
             dad: self.settings.dad.value,
             owned: current.map_or(owned, |current| current.owned),
@@ -186,7 +187,7 @@ impl Engine {
         self.push(Action::StatusChanged);
     }
 
-    fn request_default(&mut self, path: &Path, v6: Ipv6Addr) {
+    fn request_default(&mut self, path: &Path, v6: Ipv6Addr, now: Timestamp) {
         let automatic = path.mtu6.saturating_sub(GROWTH_FRAGMENTED);
         let route_mtu = match self.settings.mtu.value {
             0 => automatic,
@@ -195,12 +196,16 @@ impl Engine {
         let default_v4 = Ipv4Default {
             uplink: path.link,
             address: path.v4,
-            gateway: GATEWAY_V4,
+            gateway: path.gateway_v4,
             route_mtu,
             device_mtu: path.mtu6.saturating_sub(GROWTH_UNFRAGMENTED),
             metric: self.settings.ipv4_route_metric.value,
+            leads: path.beneath.as_ref().is_none_or(|vpn| !vpn.is_default),
         };
         let silent_v6 = path.forwards.then_some(v6);
+        if !default_v4.leads && self.applied.default_v4.as_ref().is_some_and(|route| route.leads) {
+            self.lost("native-ipv4", now);
+        }
         if self.requested.default_v4.as_ref() != Some(&default_v4) || self.requested.silent_v6 != silent_v6 {
             self.apply(Some(default_v4), silent_v6);
         }

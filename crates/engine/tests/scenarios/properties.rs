@@ -21,6 +21,7 @@ enum Happening {
     Forwarding(u32),
     Native(Option<u32>),
     Vpn,
+    Vpn4,
     Prefix(u32, u8, u16),
     Resolver(u32, u8, u32),
     Garbage(u32, Vec<u8>),
@@ -114,6 +115,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => link().prop_map(Happening::Forwarding),
         1 => prop::option::weighted(0.3, link()).prop_map(Happening::Native),
         1 => Just(Happening::Vpn),
+        1 => Just(Happening::Vpn4),
         4 => (link(), 0u8..4, prop_oneof![Just(0u16), 8u16..2000])
             .prop_map(|(link, number, lifetime)| Happening::Prefix(link, number, lifetime)),
         1 => (link(), 0u8..4, 0u32..100).prop_map(|(link, last, life)| Happening::Resolver(link, last, life)),
@@ -168,6 +170,12 @@ fn happen(world: &mut World, happening: Happening) {
         }
         Happening::Vpn => {
             world.network.captured_by = world.network.captured_by.xor(Some(VPN));
+        }
+        Happening::Vpn4 => {
+            let seen = &mut world.network.seen;
+            seen.ipv4_through = seen.ipv4_through.xor(Some(VPN));
+            // Nobody would know of it otherwise.
+            world.look();
         }
         Happening::Prefix(link, number, life) => world.option(link, &pref64_option(&prefix(number), life)),
         Happening::Resolver(link, last, life) => {
@@ -260,6 +268,10 @@ fn check(world: &World) {
         assert!(running.v6.segments()[..3] != [0, 0, 0]);
     }
     match status.state {
+        model::State::StandbyNative if world.intent.default_v4.as_ref().is_some_and(|route| route.leads) => {
+            assert!(world.network.seen.ipv4_through.is_some(), "beneath a VPN");
+        }
+        model::State::StandbyNative if world.network.seen.ipv4_through.is_some() => {}
         model::State::StandbyNative | model::State::StandbyOs | model::State::Paused | model::State::NoNetwork => {
             assert!(world.running.is_none() && world.intent.default_v4.is_none(), "stood back");
         }

@@ -134,6 +134,72 @@ fn a_vpn_that_owns_the_route_to_the_prefix_disarms() {
     assert_eq!(world.status().rearms.last_reason.as_deref(), Some("vpn"));
 }
 
+/// It takes IPv4 by rules, as wg-quick does: its own packets still come by our route, and may be all it has.
+#[test]
+fn a_vpn_with_all_of_ipv4_keeps_what_it_lives_on() {
+    let mut world = World::armed();
+    world.network.add_link(VPN, "wg0", LinkKind::PointToPoint);
+    world.network.captured_by = Some(VPN);
+    world.network.seen.ipv4_through = Some(VPN);
+    world.look();
+    assert_eq!(world.verdict(), "standby_native CL-001");
+    assert_eq!(world.took(), <[String; 0]>::default());
+    assert!(world.intent.default_v4.as_ref().unwrap().leads && world.running.is_some());
+    // It keeps IPv6 and lets IPv4 go: now our packets would pass it by.
+    world.network.seen.ipv4_through = None;
+    world.look();
+    assert_eq!(world.verdict(), "down CL-604");
+    world.network.captured_by = None;
+    world.look();
+    assert_eq!(world.verdict(), "working CL-004");
+}
+
+/// A VPN with the default route of the main table has its server pinned to the route that was there: ours.
+#[test]
+fn a_vpn_with_the_default_route_takes_ours_and_leaves_the_tunnel() {
+    let mut world = World::armed();
+    world.network.add_link(VPN, "tun0", LinkKind::PointToPoint);
+    world.network.add_route("0.0.0.0/0", None, VPN, 50);
+    world.look();
+    assert_eq!(world.verdict(), "standby_native CL-001");
+    assert_eq!(world.took(), ["apply 192.0.0.2 mtu 1472/1480 address only"]);
+    assert!(world.running.is_some() && world.status().clat.is_none());
+    world.until(20_000);
+    world.network.remove_route("0.0.0.0/0");
+    world.look();
+    assert_eq!(world.verdict(), "working CL-004");
+    let rearms = world.status().rearms;
+    assert_eq!((rearms.count, rearms.last_ms, rearms.last_reason.as_deref()), (1, Some(0), Some("native-ipv4")));
+}
+
+#[test]
+fn a_vpn_with_ipv4_where_nothing_could_be_armed_is_native_ipv4() {
+    let mut world = World::started(Network::ipv6_only());
+    world.network.add_link(VPN, "wg0", LinkKind::PointToPoint);
+    world.network.seen.ipv4_through = Some(VPN);
+    world.look();
+    world.until(60_000);
+    assert_eq!(world.verdict(), "standby_native CL-001");
+    assert!(world.running.is_none());
+}
+
+/// clatd and systemd-networkd: a tunnel of their own, no gateway, and the very metric that is ours.
+#[test]
+fn another_clat_counts_whatever_its_metric() {
+    let mut world = World::armed();
+    world.network.add_link(VPN, "clat", LinkKind::PointToPoint);
+    world.network.add_address(VPN, "192.0.0.1/32");
+    world.network.add_route("0.0.0.0/0", None, VPN, 2048);
+    world.look();
+    assert_eq!(world.verdict(), "standby_os CL-002");
+    world.network.remove_route("0.0.0.0/0");
+    world.look();
+    assert_eq!(world.verdict(), "working CL-004");
+    let route = world.intent.default_v4.clone().unwrap();
+    assert_eq!((route.address.to_string(), route.gateway.to_string()), ("192.0.0.2".into(), "192.0.0.7".into()));
+    assert_eq!(world.running.unwrap().gateway_v4, route.gateway, "our errors come from there, too");
+}
+
 impl World {
     fn cause_free_owner(&self) -> String {
         let status = self.status();

@@ -335,7 +335,8 @@ fn describe(action: &Action) -> Option<String> {
         Action::StopPlane => "stop".into(),
         Action::Apply(HostIntent { default_v4: Some(route), silent_v6, .. }) => {
             let silent = if silent_v6.is_some() { " silent" } else { "" };
-            format!("apply {} mtu {}/{}{silent}", route.address, route.route_mtu, route.device_mtu)
+            let only = if route.leads { "" } else { " address only" };
+            format!("apply {} mtu {}/{}{silent}{only}", route.address, route.route_mtu, route.device_mtu)
         }
         Action::Apply(HostIntent { default_v4: None, .. }) => "apply none".into(),
         Action::Ignored { link, .. } => format!("ignored {link}"),

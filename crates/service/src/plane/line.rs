@@ -32,7 +32,8 @@ impl Role {
     }
 
     fn new(config: PlaneConfig, active: bool, answers: bool) -> Arc<Self> {
-        let translator = xlat::Config::new(config.pref64, config.v4, config.v6, config.uplink.mtu6);
+        let mut translator = xlat::Config::new(config.pref64, config.v4, config.v6, config.uplink.mtu6);
+        translator.gateway_v4 = config.gateway_v4;
         let gateway_mac = MacCell::new(config.uplink.gateway_mac);
         Arc::new(Self { config, translator, active, answers, gateway_mac })
     }

@@ -85,7 +85,6 @@ fn tayga_as_a_clat_on_this_host() -> Result<()> {
 
 /// clatd: interface `clat`, 192.0.0.1, a default route without gateway and with the metric 2048, which is ours, too.
 #[test]
-#[ignore = "product: a default without gateway and with our own metric, 2048, is not seen as another CLAT"]
 fn clatds_clat() -> Result<()> {
     let world = single("e2e-clatd")?;
     let _tayga = device(&world, "clat")?;
@@ -130,7 +129,6 @@ fn networkmanagers_clat() -> Result<()> {
 
 /// systemd-networkd's proposal: a TUN device named after the uplink. It replaces a route of the same metric.
 #[test]
-#[ignore = "product: a default without gateway and with our own metric, 2048, is not seen as another CLAT"]
 fn networkds_clat() -> Result<()> {
     let world = single("e2e-ndclat")?;
     let _tayga = device(&world, "cl-eth0")?;
@@ -145,7 +143,6 @@ fn networkds_clat() -> Result<()> {
 /// 192.0.0.1 on an interface that gives no IPv4, as a translator that ended badly leaves it: the kernel takes no route
 /// through an address of the host's own.
 #[test]
-#[ignore = "product: 192.0.0.1 on another interface makes the kernel refuse our route: CL-601 instead of another gateway"]
 fn our_gateways_address_is_held_by_somebody_else() -> Result<()> {
     let world = single("e2e-gateway")?;
     let _tayga = device(&world, "stale")?;

@@ -46,6 +46,10 @@ fn a_vpn_with_both_defaults_then_one_then_none() -> Result<()> {
     let status = daemon.reaches("standby", |status| status.state == State::StandbyNative)?;
     ensure!(status.code == Code::NativeIpv4 && status.clat.is_none(), "{status:#?}");
     ensure!(!has_our_route(&world)?, "our default is gone");
+    // Where a VPN's program has pinned its server to the way that was there, that way stays.
+    ip(host, &["route add 198.51.100.10/32 via 192.0.0.1 dev everclat0 onlink"])?;
+    ensure!(world.udp()?.received == 10, "the way to the VPN's server");
+    ip(host, &["route delete 198.51.100.10/32"])?;
 
     // It keeps the way to the NAT64 and gives no IPv4: packets of ours would pass it by.
     ip(host, &["-4 route delete default dev vpn0"])?;
@@ -107,7 +111,7 @@ fn a_vpn_with_the_two_halves_of_ipv4_keeps_its_way_to_the_server() -> Result<()>
     let beside = world.udp_to(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)))?;
     ensure!(beside.received == 0, "the VPN has all the rest: {beside:?}");
     let status = daemon.status()?;
-    ensure!(status.state == State::Working && status.rearms.count == 0, "{status:#?}");
+    ensure!(status.state == State::StandbyNative && status.rearms.count == 0, "the VPN gives IPv4: {status:#?}");
     ip(host, &["link delete vpn0", "route delete 198.51.100.10/32"])?;
     ensure!(world.udp()?.received == 10, "and without the VPN");
     daemon.stop()
