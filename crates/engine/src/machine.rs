@@ -91,8 +91,8 @@ pub(crate) struct PlaneState {
 #[derive(Clone, Debug)]
 pub(crate) struct SpareState {
     pub(crate) config: SpareConfig,
-    started: bool,
-    claimed: bool,
+    pub(crate) started: bool,
+    pub(crate) claimed: bool,
 }
 
 /// A person has paused us.

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use model::{
     Bytes, Cause, ClatStatus, CounterSnapshot, Evidence, EvidenceKind, Ignored, InterfaceStatus, LinkKind, Owner,
-    PauseStatus, PlaneKind, Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, State, Status, Timestamp,
-    UplinkStatus,
+    PauseStatus, PlaneKind, Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, SpareStatus, State, Status,
+    Timestamp, UplinkStatus,
 };
 
 use crate::Engine;
@@ -59,6 +59,13 @@ impl Engine {
                 name: plane.config.uplink.name.clone(),
                 mtu: plane.config.uplink.mtu6,
                 gateway: plane.config.uplink.gateway,
+            }),
+            spare: self.spare.as_ref().map(|spare| SpareStatus {
+                name: spare.config.plane.uplink.name.clone(),
+                pref64: spare.config.plane.pref64,
+                v6: spare.config.plane.v6,
+                // The same X as in use has been claimed there.
+                ready: spare.started && (spare.claimed || !spare.config.answers),
             }),
             pref64: self.pref64_status(now),
             clat: self.clat_status(counters),

@@ -35,7 +35,7 @@ pub use selection::{InterfaceGlob, ProbeTarget};
 pub use settings::{Dad, InvalidSetting, Origin, Setting, Settings};
 pub use status::{
     Bytes, Cause, ClatStatus, Evidence, EvidenceKind, Ignored, InterfaceStatus, PauseStatus, Pref64Source,
-    Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, State, Status, UplinkStatus,
+    Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, SpareStatus, State, Status, UplinkStatus,
 };
 pub use time::Timestamp;
 pub use xlat::{DropReason, Pref64, Pref64Error};

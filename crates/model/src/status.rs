@@ -100,6 +100,9 @@ pub struct Status {
     pub plane: Option<PlaneKind>,
     /// The uplink in use; null when there is none.
     pub uplink: Option<UplinkStatus>,
+    /// The second uplink that is kept ready; null when there is none.
+    #[serde(default)]
+    pub spare: Option<SpareStatus>,
     /// Known NAT64 prefixes in order of use.
     pub pref64: Vec<Pref64Status>,
     /// The translator; null when it is not armed.
@@ -145,6 +148,19 @@ pub struct UplinkStatus {
     pub mtu: u16,
     /// Next hop towards the NAT64.
     pub gateway: Ipv6Addr,
+}
+
+/// An uplink that is kept ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpareStatus {
+    /// Interface name.
+    pub name: String,
+    /// The prefix that it would translate with.
+    pub pref64: Pref64,
+    /// X there.
+    pub v6: Ipv6Addr,
+    /// Whether nobody objected to X, so that a change costs nothing but the change.
+    pub ready: bool,
 }
 
 /// One known NAT64 prefix.

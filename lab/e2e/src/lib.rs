@@ -108,6 +108,19 @@ impl World {
         Ok(self.lab.host().enter(|| probe::udp(&probe))??)
     }
 
+    /// One UDP echo from the host's apps to the IPv4-only server; whether it was answered within 50 ms.
+    ///
+    /// # Errors
+    /// When no socket can be had; an echo that cannot be sent is one that is not answered.
+    pub fn udp_once(&self) -> Result<bool> {
+        let target = SocketAddr::new(IpAddr::V4(self.lab.server_v4()), ECHO);
+        self.lab.host().enter(|| -> Result<bool> {
+            let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+            socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+            Ok(socket.send_to(b"everclat", target).is_ok() && socket.recv_from(&mut [0; 64]).is_ok())
+        })?
+    }
+
     /// Sends single UDP echoes until one is answered; says how long that took.
     ///
     /// # Errors
