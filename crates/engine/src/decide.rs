@@ -181,6 +181,8 @@ pub(crate) fn decide(known: &Known<'_>) -> Choice {
     let vpn = vpn_with_ipv4(snapshot, known.settings.ipv4_route_metric.value);
     let choice = translate(known, snapshot, vpn.as_ref());
     match (&choice.decision, vpn) {
+        // Rules outlive the link that the VPN needs; a modem without a gateway is a link of its own.
+        (Decision::Stand { state: State::NoNetwork, .. }, Some(vpn)) if !vpn.is_default => choice,
         (Decision::Stand { .. }, Some(vpn)) => {
             alone(stand(State::StandbyNative, Code::NativeIpv4, &format!("IPv4 leaves through {}", vpn.name)))
         }
@@ -236,18 +238,16 @@ fn without_path(
     if let Some(link) = awaited {
         return stand(State::Checking, Code::NoPref64, &format!("waiting for the routers on {}", link.name));
     }
-    let portal = || uplinks.iter().find_map(|(link, _)| Some((link, known.portals.on(link.index)?)));
+    if let Some((link, portal)) = uplinks.iter().find_map(|(link, _)| Some((link, known.portals.on(link.index)?))) {
+        return stand(State::Down, Code::CaptivePortal, &portal.describe(&link.name));
+    }
     match refusal {
         Some((Code::VpnTakesTraffic, detail)) => stand(State::Down, Code::VpnTakesTraffic, &detail),
         Some((code, detail)) => missing(known, code, &detail),
-        None => match portal() {
-            Some((link, portal)) => stand(State::Down, Code::CaptivePortal, &portal.describe(&link.name)),
-            None if uplinks.iter().any(|(link, _)| known.discovery.ran_out(link.index)) => {
-                let detail = "the lifetime of the last PREF64 ended and no router announced another";
-                missing(known, Code::Pref64Expired, detail)
-            }
-            None => missing(known, Code::NoPref64, "no router on this network announces a PREF64 (RFC 8781)"),
-        },
+        None if uplinks.iter().any(|(link, _)| known.discovery.ran_out(link.index)) => {
+            missing(known, Code::Pref64Expired, "the lifetime of the last PREF64 ended and no router announced another")
+        }
+        None => missing(known, Code::NoPref64, "no router on this network announces a PREF64 (RFC 8781)"),
     }
 }
 

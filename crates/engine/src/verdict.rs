@@ -12,10 +12,6 @@ impl Engine {
             Decision::Stand { state, code, detail } => return (*state, *code, detail.clone()),
             Decision::Arm(path) => path,
         };
-        if self.claims.get(&path.prefix).is_some_and(Claim::is_exhausted) {
-            let detail = format!("{MAX_DUPLICATES} addresses in a row are in use on {}", path.name);
-            return (State::Down, Code::AddressConflict, detail);
-        }
         if let Some(vpn) = &path.beneath {
             let detail = format!("IPv4 leaves through {}; Everclat stays ready for the VPN's own packets", vpn.name);
             return (State::StandbyNative, Code::NativeIpv4, detail);
@@ -30,6 +26,10 @@ impl Engine {
                 return (State::Down, Code::PlatSilent, detail);
             }
             Trouble::GatewaySilent | Trouble::None => {}
+        }
+        if self.claims.get(&path.prefix).is_some_and(Claim::is_exhausted) {
+            let detail = format!("{MAX_DUPLICATES} addresses in a row are in use on {}", path.name);
+            return (State::Down, Code::AddressConflict, detail);
         }
         match (self.plane_in_use(), &self.failure) {
             (Some(_), _) if path.trouble == Trouble::GatewaySilent => {

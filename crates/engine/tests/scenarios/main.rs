@@ -10,6 +10,7 @@ mod discovery;
 mod dns;
 mod failure;
 mod health;
+mod ladder;
 mod lifecycle;
 mod mtu;
 mod network;
