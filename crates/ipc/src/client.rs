@@ -5,13 +5,16 @@ use std::time::Duration;
 use interprocess::local_socket::tokio::{Stream, prelude::*};
 use model::{SettingEntry, Status};
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
 use crate::transport::{Connection, MAX_REPLY, name};
 
 /// A service on this machine answers in a millisecond; one that does not in this time hangs.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// After the service's queue was full, or it had to make room before this client's turn came.
+const CONNECT_AGAIN: Duration = Duration::from_millis(5);
 
 /// Why the service could not be asked.
 #[derive(Debug, Error)]
@@ -58,8 +61,22 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn connect(path: &Path, program: &str) -> Result<Self, ClientError> {
-        let stream = timeout(ANSWER, Stream::connect(name(path)?)).await.map_err(|_| ClientError::Silent)?;
-        let stream = stream.map_err(|error| connect_error(path, error))?;
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let result =
+                timeout_at(deadline, Self::try_connect(path, program)).await.unwrap_or(Err(ClientError::Silent));
+            match result {
+                // In a crowd: the queue was full, or the place went to somebody else before the hello came.
+                Err(ClientError::Broken(error)) if crowded_out(&error) && Instant::now() + CONNECT_AGAIN < deadline => {
+                    sleep(CONNECT_AGAIN).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_connect(path: &Path, program: &str) -> Result<Self, ClientError> {
+        let stream = Stream::connect(name(path)?).await.map_err(|error| connect_error(path, error))?;
         let mut connection = Connection::new(stream, MAX_REPLY);
         connection.send(&Hello { protocol: PROTOCOL, program: program.to_owned() }).await?;
         match answer(&mut connection).await? {
@@ -142,6 +159,12 @@ fn connect_error(path: &Path, error: io::Error) -> ClientError {
     } else {
         ClientError::Broken(error)
     }
+}
+
+fn crowded_out(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected, UnexpectedEof, WouldBlock};
+    // With a full queue Linux says EAGAIN, which interprocess takes for a connection on its way and finds there is none.
+    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected | UnexpectedEof | WouldBlock)
 }
 
 async fn answer(connection: &mut Connection) -> Result<Reply, ClientError> {

@@ -9,6 +9,7 @@
 mod client;
 mod message;
 mod peer;
+mod places;
 mod server;
 mod transport;
 

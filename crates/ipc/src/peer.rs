@@ -1,6 +1,9 @@
 //! Who is at the other end. Unix sockets and Windows pipes name the peer differently, hence the two halves below.
 
+use std::io;
+
 use interprocess::local_socket::PeerCreds;
+use interprocess::local_socket::tokio::Listener;
 
 /// A client, as the operating system knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,25 @@ impl Peer {
     pub(crate) fn of(credentials: &PeerCreds) -> Self {
         Self { uid: None, pid: credentials.pid() }
     }
+}
+
+/// How many may queue for being let in. The system's default is thousands, and a flood that keeps them filled makes everybody
+/// wait for all of them; with less, who comes when the queue is full tries again.
+#[cfg(unix)]
+const QUEUE: i32 = 512;
+
+/// Sets how many may queue.
+#[cfg(unix)]
+pub(crate) fn bound_queue(listener: &Listener) -> io::Result<()> {
+    let Listener::UdSocket(socket) = listener;
+    // On a socket that listens already, this changes only the length of its queue.
+    Ok(rustix::net::listen(socket, QUEUE)?)
+}
+
+/// A pipe has no queue.
+#[cfg(windows)]
+pub(crate) fn bound_queue(_: &Listener) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(windows)]

@@ -7,18 +7,24 @@ use std::time::Duration;
 use interprocess::local_socket::ListenerOptions;
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
 use model::{SettingEntry, Status};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
-use crate::peer::Peer;
+use crate::peer::{Peer, bound_queue};
+use crate::places::{Phase, Place, Places};
 use crate::transport::{Connection, MAX_REQUEST, name};
 
-/// Trays of several sessions, a few shells, an inventory agent; more at once is a mistake or an attack.
-const MAX_CLIENTS: usize = 128;
 /// A client that has connected but says nothing takes a place from others.
 const HELLO: Duration = Duration::from_secs(2);
-/// After accepting failed (no descriptors left): long enough not to spin.
+/// How many are let in at a stretch: fewer than one user's places, enough for a flood not to queue up.
+const TURN: u64 = 16;
+/// A client that does not read makes the service hold what it was to be told.
+const READ: Duration = Duration::from_secs(5);
+/// After somebody had to go for want of descriptors.
+const ROOM_AGAIN: Duration = Duration::from_millis(1);
+/// After accepting failed and nobody could go: long enough not to spin.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// What stands behind the server.
@@ -62,32 +68,44 @@ impl Server {
             }
             other => other?,
         };
+        bound_queue(&listener)?;
         Ok(Self { listener, program: program.to_owned() })
     }
 
     /// Serves clients for ever.
     pub async fn run(self, source: Arc<impl Backend>) {
-        let places = Arc::new(Semaphore::new(MAX_CLIENTS));
+        let places = Arc::new(Places::default());
         let program: Arc<str> = self.program.into();
-        loop {
-            let Ok(stream) = self.listener.accept().await else {
-                sleep(ACCEPT_AGAIN).await;
-                continue;
+        for turn in 1_u64.. {
+            // Whoever was let in gets a turn soon: a flood must not push an honest client out before its hello is read.
+            if turn.is_multiple_of(TURN) {
+                yield_now().await;
+            }
+            let stream = match self.listener.accept().await {
+                Ok(stream) => stream,
+                // It left before its turn came.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                // No descriptors left: they are free once the one who had to go has had its last turn.
+                Err(_) => {
+                    sleep(if places.make_room() { ROOM_AGAIN } else { ACCEPT_AGAIN }).await;
+                    continue;
+                }
             };
-            // Without a place the connection is closed at once, which a client sees as a broken one.
-            let Ok(place) = places.clone().try_acquire_owned() else { continue };
+            let Ok(credentials) = stream.peer_creds() else { continue };
+            let peer = Peer::of(&credentials);
+            let place = places.take(peer);
+            let id = place.id();
             let (source, program) = (Arc::clone(&source), Arc::clone(&program));
-            tokio::spawn(async move {
+            let task = tokio::spawn(async move {
                 // A client that breaks off, lies or babbles harms only itself.
-                let _ = serve(stream, &*source, &program).await;
-                drop(place);
+                let _ = serve(stream, peer, &place, &*source, &program).await;
             });
+            places.served_by(id, task.abort_handle());
         }
     }
 }
 
-async fn serve(stream: Stream, source: &impl Backend, program: &str) -> io::Result<()> {
-    let peer = Peer::of(&stream.peer_creds()?);
+async fn serve(stream: Stream, peer: Peer, place: &Place, source: &impl Backend, program: &str) -> io::Result<()> {
     let mut connection = Connection::new(stream, MAX_REQUEST);
     let hello: Hello = match timeout(HELLO, connection.receive()).await {
         Ok(Ok(Some(hello))) => hello,
@@ -102,8 +120,9 @@ async fn serve(stream: Stream, source: &impl Backend, program: &str) -> io::Resu
         return refuse(&mut connection, RefusalKind::Version, message).await;
     }
     let spoken = Hello { protocol: hello.protocol.min(PROTOCOL), program: program.to_owned() };
-    connection.send(&Reply::Hello(spoken)).await?;
+    send(&mut connection, &Reply::Hello(spoken)).await?;
     loop {
+        place.alive(Phase::Idle);
         match connection.receive().await {
             Ok(Some(Request::Status)) => {
                 if !send_status(&mut connection, source).await? {
@@ -111,7 +130,7 @@ async fn serve(stream: Stream, source: &impl Backend, program: &str) -> io::Resu
                 }
             }
             Ok(Some(Request::Settings)) => match source.settings().await {
-                Some((settings, problems)) => connection.send(&Reply::Settings { settings, problems }).await?,
+                Some((settings, problems)) => send(&mut connection, &Reply::Settings { settings, problems }).await?,
                 None => return refuse(&mut connection, RefusalKind::Stopping, "the service is stopping".into()).await,
             },
             Ok(Some(Request::Control(control))) => {
@@ -119,9 +138,12 @@ async fn serve(stream: Stream, source: &impl Backend, program: &str) -> io::Resu
                     Ok(()) => Reply::Done,
                     Err(refusal) => Reply::Refused(refusal),
                 };
-                connection.send(&reply).await?;
+                send(&mut connection, &reply).await?;
             }
-            Ok(Some(Request::Watch)) => return watch(&mut connection, source).await,
+            Ok(Some(Request::Watch)) => {
+                place.alive(Phase::Watching);
+                return watch(&mut connection, source).await;
+            }
             Ok(None) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 // One bad frame is answered; what follows a frame over the limit cannot be understood.
@@ -152,7 +174,7 @@ async fn watch(connection: &mut Connection, source: &impl Backend) -> io::Result
 
 async fn send_status(connection: &mut Connection, source: &impl Backend) -> io::Result<bool> {
     match source.status().await {
-        Some(status) => connection.send(&Reply::Status(Box::new(status))).await.map(|()| true),
+        Some(status) => send(connection, &Reply::Status(Box::new(status))).await.map(|()| true),
         None => {
             refuse(connection, RefusalKind::Stopping, "the service is stopping".into()).await?;
             Ok(false)
@@ -161,5 +183,9 @@ async fn send_status(connection: &mut Connection, source: &impl Backend) -> io::
 }
 
 async fn refuse(connection: &mut Connection, kind: RefusalKind, message: String) -> io::Result<()> {
-    connection.send(&Reply::Refused(Refusal { kind, message })).await
+    send(connection, &Reply::Refused(Refusal { kind, message })).await
+}
+
+async fn send(connection: &mut Connection, reply: &Reply) -> io::Result<()> {
+    timeout(READ, connection.send(reply)).await.map_err(|_| io::ErrorKind::TimedOut)?
 }
