@@ -3,6 +3,7 @@ use serde::Serialize;
 
 use crate::arguments::{Arguments, CheckOptions};
 use crate::exit::{self, Exit};
+use crate::newer;
 use crate::status::json;
 use crate::version::PROGRAM;
 
@@ -20,12 +21,22 @@ struct Verdict {
 pub(crate) async fn run(arguments: &Arguments, options: &CheckOptions) -> Result<Exit, ClientError> {
     let asked = async { Client::connect(&arguments.socket, PROGRAM).await?.status().await };
     let (verdict, exit) = match asked.await {
-        Ok(status) => (verdict(status.state.name(), status.code, Exit::of(&status)), Exit::of(&status)),
+        Ok(status) => {
+            let (state, code) = (status.state.name(), status.code);
+            (verdict(state, code.as_str(), code.title(), Exit::of(&status)), Exit::of(&status))
+        }
+        Err(ClientError::Newer { said, why }) => {
+            newer::complain(&why);
+            let field = |name: &str| said[name].as_str().unwrap_or("unknown");
+            let exit = newer::health(&said);
+            (verdict(field("state"), field("code"), field("title"), exit), exit)
+        }
         Err(error @ (ClientError::NotRunning { .. } | ClientError::Silent)) => {
             if let (false, Some(hint)) = (arguments.json, exit::hint(&error)) {
                 anstream::eprintln!("{hint}");
             }
-            (verdict("unknown", model::Code::ServiceDown, Exit::Unreachable), Exit::Unreachable)
+            let code = model::Code::ServiceDown;
+            (verdict("unknown", code.as_str(), code.title(), Exit::Unreachable), Exit::Unreachable)
         }
         Err(error) => return Err(error),
     };
@@ -42,13 +53,13 @@ pub(crate) async fn run(arguments: &Arguments, options: &CheckOptions) -> Result
     Ok(if options.binary && exit != Exit::Good { Exit::Internal } else { exit })
 }
 
-fn verdict(state: &str, code: model::Code, exit: Exit) -> Verdict {
+fn verdict(state: &str, code: &str, title: &str, exit: Exit) -> Verdict {
     Verdict {
         schema: "everclat.check/1",
         healthy: exit == Exit::Good,
         state: state.into(),
-        code: code.to_string(),
-        title: code.title().into(),
+        code: code.into(),
+        title: title.into(),
         exit: exit.number(),
     }
 }

@@ -47,7 +47,12 @@ impl Exit {
         if matches!(status.code, Code::Conflict | Code::AddressConflict) {
             return Self::Conflict;
         }
-        match status.state {
+        Self::of_state(status.state)
+    }
+
+    /// The health that a state stands for.
+    pub(crate) const fn of_state(state: State) -> Self {
+        match state {
             State::Working | State::StandbyNative | State::StandbyOs => Self::Good,
             State::Limited => Self::Limited,
             State::Down => Self::Down,
@@ -63,7 +68,7 @@ impl From<&ClientError> for Exit {
         match error {
             ClientError::NotRunning { .. } | ClientError::Silent | ClientError::Broken(_) => Self::Unreachable,
             ClientError::Denied { .. } | ClientError::NotAllowed(_) => Self::Denied,
-            ClientError::VersionSkew(_) | ClientError::Refused(_) => Self::Internal,
+            ClientError::VersionSkew(_) | ClientError::Newer { .. } | ClientError::Refused(_) => Self::Internal,
         }
     }
 }
@@ -84,6 +89,7 @@ pub(crate) fn hint(error: &ClientError) -> Option<&'static str> {
         ClientError::Denied { .. }
         | ClientError::NotAllowed(_)
         | ClientError::VersionSkew(_)
+        | ClientError::Newer { .. }
         | ClientError::Refused(_)
         | ClientError::Broken(_) => None,
     }

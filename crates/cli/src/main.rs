@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod control;
 mod exit;
+mod newer;
 mod status;
 mod version;
 mod wait;

@@ -7,15 +7,23 @@ use serde::Serialize;
 
 use crate::arguments::{Arguments, StatusOptions};
 use crate::exit::Exit;
+use crate::newer;
 use crate::version::PROGRAM;
 
 /// Asks once. Answered is good, whatever the answer: health in exit codes is for `wait` and `check`.
 pub(crate) async fn run(arguments: &Arguments, options: &StatusOptions) -> Result<Exit, ClientError> {
-    let status = Client::connect(&arguments.socket, PROGRAM).await?.status().await?;
-    if arguments.json {
-        anstream::println!("{}", json(&status, arguments.compact));
-    } else {
-        anstream::print!("{}", text(&status, options.verbose));
+    match Client::connect(&arguments.socket, PROGRAM).await?.hear().await {
+        // Scripts get what the service says, known here or not.
+        Ok(heard) if arguments.json => anstream::println!("{}", json(&heard.document, arguments.compact)),
+        Ok(heard) => anstream::print!("{}", text(&heard.status, options.verbose)),
+        Err(ClientError::Newer { said, .. }) if arguments.json => {
+            anstream::println!("{}", json(&*said, arguments.compact));
+        }
+        Err(ClientError::Newer { said, why }) => {
+            anstream::println!("{}", newer::headline(&said));
+            newer::complain(&why);
+        }
+        Err(error) => return Err(error),
     }
     Ok(Exit::Good)
 }

@@ -71,6 +71,12 @@ impl Waiting {
         client.watch().await?;
         loop {
             let status = match tokio::time::timeout(SAY_SOMETHING, client.next()).await {
+                // What it says next may be known again.
+                Ok(Err(error @ ClientError::Newer { .. })) => {
+                    self.say(&error.to_string());
+                    self.error = Some(error);
+                    continue;
+                }
                 Ok(status) => status?,
                 Err(_) => {
                     if let Some(last) = &self.last {

@@ -5,6 +5,7 @@ use model::Status;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
+use crate::newer;
 use crate::status::{headline, json};
 use crate::version::PROGRAM;
 
@@ -14,17 +15,27 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Exit, ClientError> {
     client.watch().await?;
     let mut out = anstream::stdout();
     let mut last = None;
+    let mut complained = false;
     loop {
-        let status = client.next().await?;
+        let (document, line) = match client.hear_next().await {
+            Ok(heard) => (heard.document, line(&heard.status)),
+            Err(ClientError::Newer { said, why }) => {
+                if !std::mem::replace(&mut complained, true) {
+                    newer::complain(&why);
+                }
+                let line = newer::headline(&said);
+                (*said, line)
+            }
+            Err(error) => return Err(error),
+        };
         let said = if arguments.json {
-            writeln!(out, "{}", json(&status, true))
+            writeln!(out, "{}", json(&document, true))
         } else {
-            let line = line(&status);
             // What changed may not be on the line.
             if last.as_ref() == Some(&line) {
                 continue;
             }
-            let said = writeln!(out, "{}  {line}", status.time);
+            let said = writeln!(out, "{}  {line}", document["time"].as_str().unwrap_or_default());
             last = Some(line);
             said
         };

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use interprocess::local_socket::tokio::{Stream, prelude::*};
 use model::{SettingEntry, Status};
+use serde::Deserialize;
+use serde_json::Value;
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -34,6 +36,14 @@ pub enum ClientError {
     /// Client and service are of versions that do not understand each other.
     #[error("the service and this program differ in version: {0}; update both")]
     VersionSkew(String),
+    /// The service says something that this program does not know.
+    #[error("the service is newer than this program, which does not understand it ({why}); update this program")]
+    Newer {
+        /// What it said.
+        said: Box<Value>,
+        /// What is not understood.
+        why: String,
+    },
     /// This user may not do that.
     #[error("{0}")]
     NotAllowed(String),
@@ -46,6 +56,15 @@ pub enum ClientError {
     /// The connection broke.
     #[error("the connection to the service broke: {0}")]
     Broken(#[from] io::Error),
+}
+
+/// A status as the service said it, and as this program understands it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// The document, with fields that only a newer service has.
+    pub document: Value,
+    /// The status in it.
+    pub status: Box<Status>,
 }
 
 /// A connection to the service.
@@ -101,10 +120,18 @@ impl Client {
     /// The status now.
     ///
     /// # Errors
-    /// See [`ClientError`].
+    /// See [`ClientError`]; [`ClientError::Newer`] still holds the document.
     pub async fn status(&mut self) -> Result<Status, ClientError> {
+        Ok(*self.hear().await?.status)
+    }
+
+    /// The status now, with its document.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    pub async fn hear(&mut self) -> Result<Heard, ClientError> {
         self.connection.send(&Request::Status).await?;
-        status(answer(&mut self.connection).await?)
+        heard(answered(&mut self.connection).await?)
     }
 
     /// Every setting with value, origin and lock, and what is wrong with the configuration file.
@@ -144,9 +171,17 @@ impl Client {
     /// The next status of a watch; waits as long as nothing changes.
     ///
     /// # Errors
-    /// See [`ClientError`]; the service's end is [`ClientError::Broken`].
+    /// See [`ClientError`]; the service's end is [`ClientError::Broken`]. After [`ClientError::Newer`] the watch goes on.
     pub async fn next(&mut self) -> Result<Status, ClientError> {
-        status(self.connection.receive().await?.ok_or_else(ended)?)
+        Ok(*self.hear_next().await?.status)
+    }
+
+    /// The next status of a watch, with its document.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub async fn hear_next(&mut self) -> Result<Heard, ClientError> {
+        heard(self.connection.receive().await?.ok_or_else(ended)?)
     }
 }
 
@@ -167,18 +202,35 @@ fn crowded_out(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected | UnexpectedEof | WouldBlock)
 }
 
-async fn answer(connection: &mut Connection) -> Result<Reply, ClientError> {
+/// The answer as JSON.
+async fn answered(connection: &mut Connection) -> Result<Value, ClientError> {
     match timeout(ANSWER, connection.receive()).await {
         Ok(reply) => reply?.ok_or_else(ended),
         Err(_) => Err(ClientError::Silent),
     }
 }
 
-fn status(reply: Reply) -> Result<Status, ClientError> {
-    match reply {
-        Reply::Status(status) => Ok(*status),
-        Reply::Refused(refusal) => Err(refused(refusal)),
-        Reply::Hello(_) | Reply::Settings { .. } | Reply::Done => Err(unexpected()),
+async fn answer(connection: &mut Connection) -> Result<Reply, ClientError> {
+    understand(answered(connection).await?)
+}
+
+fn understand(said: Value) -> Result<Reply, ClientError> {
+    Reply::deserialize(&said).map_err(|error| ClientError::Newer { said: Box::new(said), why: error.to_string() })
+}
+
+fn heard(mut said: Value) -> Result<Heard, ClientError> {
+    let understood = understand(said.clone());
+    // What is left is the document as it is promised to scripts.
+    let is_status = said.get("reply").is_some_and(|reply| reply == "status");
+    if let (true, Some(fields)) = (is_status, said.as_object_mut()) {
+        fields.shift_remove("reply");
+    }
+    match understood {
+        Ok(Reply::Status(status)) => Ok(Heard { document: said, status }),
+        Ok(Reply::Refused(refusal)) => Err(refused(refusal)),
+        Ok(Reply::Hello(_) | Reply::Settings { .. } | Reply::Done) => Err(unexpected()),
+        Err(ClientError::Newer { why, .. }) if is_status => Err(ClientError::Newer { said: Box::new(said), why }),
+        Err(error) => Err(error),
     }
 }
 
@@ -186,7 +238,7 @@ fn refused(refusal: Refusal) -> ClientError {
     match refusal.kind {
         RefusalKind::Version => ClientError::VersionSkew(refusal.message),
         RefusalKind::Denied => ClientError::NotAllowed(refusal.message),
-        RefusalKind::Malformed | RefusalKind::Stopping => ClientError::Refused(refusal.message),
+        RefusalKind::Malformed | RefusalKind::Stopping | RefusalKind::Unknown => ClientError::Refused(refusal.message),
     }
 }
 

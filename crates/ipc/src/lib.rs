@@ -13,7 +13,7 @@ mod places;
 mod server;
 mod transport;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Heard};
 pub use message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
 pub use peer::{Peer, Rights};
 pub use server::{Backend, Server};

@@ -92,6 +92,9 @@ pub enum RefusalKind {
     Denied,
     /// The service is stopping.
     Stopping,
+    /// A reason that a newer service has.
+    #[serde(other)]
+    Unknown,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod crowd;
+mod skew;
 mod support;
 
 use std::path::Path;
