@@ -46,6 +46,11 @@ pub(crate) enum Command {
     Resume,
     /// Show and change settings
     Config(ConfigOptions),
+    /// Show and check the administrator's policies
+    Policy {
+        #[command(subcommand)]
+        verb: PolicyVerb,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -117,6 +122,19 @@ pub(crate) enum ConfigVerb {
         /// The file
         path: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Show every setting in force, with its origin and lock
+    List,
+    /// Check a file without using it; exit code 20 when something in it is wrong
+    Validate {
+        /// The file
+        path: PathBuf,
+    },
+    /// Have the service read its policies now (administrators)
+    Reload,
 }
 
 #[cfg(windows)]

@@ -3,8 +3,8 @@
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use ipc::{Client, ClientError, Control};
-use model::{SettingEntry, Settings, parse_config, setting_entries, unknown_key};
+use ipc::{Client, ClientError, Control, SettingsReport};
+use model::{ConfigProblem, Layer, Origin, SettingEntry, Settings, parse_config, setting_entries, unknown_key};
 use serde::Serialize;
 use toml_edit::{Array, DocumentMut, Item, Value};
 
@@ -18,6 +18,7 @@ struct Listing {
     schema: &'static str,
     settings: Vec<SettingEntry>,
     problems: Vec<String>,
+    details: Vec<ConfigProblem>,
 }
 
 /// Why a change was not made, and the exit code for it.
@@ -28,7 +29,13 @@ pub(crate) async fn run(arguments: &Arguments, options: &ConfigOptions) -> Resul
         ConfigVerb::List => return list(arguments).await,
         ConfigVerb::Get { key } => return get(arguments, key).await,
         ConfigVerb::Validate { path } => return Ok(validate(path)),
-        ConfigVerb::Set { key, value } => change(&options.file, key, Some(value)),
+        ConfigVerb::Set { key, value } => {
+            if let Some(why) = locked(arguments, key).await? {
+                anstream::eprintln!("everclat: {why}");
+                return Ok(Exit::Denied);
+            }
+            change(&options.file, key, Some(value))
+        }
         ConfigVerb::Unset { key } => change(&options.file, key, None),
     };
     if let Err((exit, why)) = changed {
@@ -39,25 +46,51 @@ pub(crate) async fn run(arguments: &Arguments, options: &ConfigOptions) -> Resul
 }
 
 async fn list(arguments: &Arguments) -> Result<Exit, ClientError> {
-    let (settings, problems) = Client::connect(&arguments.socket, PROGRAM).await?.settings().await?;
+    let SettingsReport { settings, problems, details } =
+        Client::connect(&arguments.socket, PROGRAM).await?.settings().await?;
     if arguments.json {
-        let listing = Listing { schema: "everclat.config/1", settings, problems };
+        let listing = Listing { schema: "everclat.config/1", settings, problems, details };
         anstream::println!("{}", json(&listing, arguments.compact));
         return Ok(Exit::Good);
     }
-    for entry in &settings {
-        let lock = if entry.locked { ", locked" } else { "" };
-        anstream::println!("{:<21} {:<24} {}{lock}", entry.key, entry.value, origin(entry));
-    }
+    anstream::print!("{}", table(&settings));
     for problem in &problems {
         anstream::eprintln!("{problem}");
     }
     Ok(Exit::Good)
 }
 
+/// One line for each setting: key, value, origin, lock.
+pub(crate) fn table(settings: &[SettingEntry]) -> String {
+    let width = |of: fn(&SettingEntry) -> &str| settings.iter().map(|entry| of(entry).chars().count()).max();
+    let keys = width(|entry| &entry.key).unwrap_or_default();
+    // A long list is not worth moving every other line's origin out of sight.
+    let values = width(|entry| &entry.value).unwrap_or_default().min(24);
+    let mut out = String::new();
+    for entry in settings {
+        let SettingEntry { key, value, .. } = entry;
+        out.push_str(&format!("{key:<keys$}  {value:<values$}  {}\n", origin(entry)));
+    }
+    out
+}
+
+/// Says who sets `key`, if nobody else may. A service that does not run locks nothing; it will say so when it does.
+async fn locked(arguments: &Arguments, key: &str) -> Result<Option<String>, ClientError> {
+    let report = match Client::connect(&arguments.socket, PROGRAM).await {
+        Ok(mut client) => client.settings().await?,
+        Err(ClientError::NotRunning { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let entry = report.settings.into_iter().find(|entry| entry.key == key && entry.locked);
+    Ok(entry.map(|entry| {
+        let source = entry.source.as_deref().unwrap_or("a policy");
+        format!("nothing was changed: {key} is locked to {} by {source}; ask your administrator", entry.value)
+    }))
+}
+
 async fn get(arguments: &Arguments, key: &str) -> Result<Exit, ClientError> {
-    let (settings, _) = Client::connect(&arguments.socket, PROGRAM).await?.settings().await?;
-    let Some(entry) = settings.into_iter().find(|entry| entry.key == key) else {
+    let report = Client::connect(&arguments.socket, PROGRAM).await?.settings().await?;
+    let Some(entry) = report.settings.into_iter().find(|entry| entry.key == key) else {
         anstream::eprintln!("everclat: {}", unknown_key(key));
         return Ok(Exit::Usage);
     };
@@ -70,6 +103,11 @@ async fn get(arguments: &Arguments, key: &str) -> Result<Exit, ClientError> {
 }
 
 fn validate(path: &Path) -> Exit {
+    check_file(path, |text| parse_config(path, text, &Layer::empty(path, Origin::Config)).1)
+}
+
+/// Prints what `check` finds in a file.
+pub(crate) fn check_file(path: &Path, check: impl Fn(&str) -> Vec<ConfigProblem>) -> Exit {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
@@ -77,7 +115,7 @@ fn validate(path: &Path) -> Exit {
             return Exit::Internal;
         }
     };
-    let (_, problems) = parse_config(path, &text, &Settings::default());
+    let problems = check(&text);
     for problem in &problems {
         anstream::println!("{problem}");
     }
@@ -105,9 +143,8 @@ fn change(file: &Path, key: &str, value: Option<&str>) -> Result<(), Refused> {
         None => drop(document.remove(key)),
     }
     let text = document.to_string();
-    let (_, problems) = parse_config(file, &text, &Settings::default());
-    let spoilt = problems.iter().map(ToString::to_string).find(|problem| problem.contains(&format!(": {key}: ")));
-    if let Some(problem) = spoilt {
+    let (_, problems) = parse_config(file, &text, &Layer::empty(file, Origin::Config));
+    if let Some(problem) = problems.iter().find(|problem| problem.key.as_deref() == Some(key)) {
         return Err((Exit::Usage, format!("nothing was changed: {problem}")));
     }
     write(file, &text).map_err(|error| refused(file, "cannot be written", &error))
@@ -153,8 +190,7 @@ async fn reload(arguments: &Arguments) -> Result<Exit, ClientError> {
         Err(error) => return Err(error),
     };
     client.control(Control::Reload).await?;
-    let (_, problems) = client.settings().await?;
-    for problem in &problems {
+    for problem in &client.settings().await?.problems {
         anstream::eprintln!("{problem}");
     }
     Ok(Exit::Good)
@@ -165,12 +201,15 @@ fn refused(file: &Path, what: &str, error: &std::io::Error) -> Refused {
     (exit, format!("{} {what} ({error})", file.display()))
 }
 
-fn origin(entry: &SettingEntry) -> &'static str {
-    match entry.origin {
-        model::Origin::Default => "default",
-        model::Origin::Config => "configuration",
-        model::Origin::Policy => "policy",
-    }
+fn origin(entry: &SettingEntry) -> String {
+    let origin = match entry.origin {
+        Origin::Default => return "default".to_owned(),
+        Origin::Config => "configuration",
+        Origin::Policy => "policy",
+    };
+    let lock = if entry.locked { ", locked" } else { "" };
+    let source = entry.source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
+    format!("{origin}{lock}{source}")
 }
 
 #[cfg(test)]
@@ -214,5 +253,27 @@ mod tests {
         let (exit, why) = changed("", "mtuu", Some("1")).unwrap_err();
         assert_eq!((exit, why.as_str()), (Exit::Usage, "unknown key `mtuu`; did you mean `Mtu`?"));
         assert_eq!(changed("Mtu = = 1", "Dad", Some("strict")).unwrap_err().0, Exit::Invalid);
+    }
+
+    #[test]
+    fn the_table_says_who_set_it() {
+        let entry = |key: &str, value: &str, origin, locked, source: Option<&str>| SettingEntry {
+            key: key.into(),
+            value: value.into(),
+            origin,
+            locked,
+            source: source.map(str::to_owned),
+        };
+        let settings = [
+            entry("Mtu", "1400", Origin::Policy, true, Some("/p/10.json")),
+            entry("Enabled", "true", Origin::Default, false, None),
+            entry("Dad", "\"strict\"", Origin::Config, false, Some("/c")),
+        ];
+        assert_eq!(
+            table(&settings),
+            "Mtu      1400      policy, locked (/p/10.json)\n\
+             Enabled  true      default\n\
+             Dad      \"strict\"  configuration (/c)\n"
+        );
     }
 }

@@ -6,6 +6,7 @@ mod config;
 mod control;
 mod exit;
 mod newer;
+mod policy;
 mod status;
 mod version;
 mod wait;
@@ -39,6 +40,7 @@ fn main() -> std::process::ExitCode {
         | Command::Pause(_)
         | Command::Resume
         | Command::Config(_)
+        | Command::Policy { .. }
         | Command::Version => ask(&arguments).into(),
     }
 }
@@ -62,6 +64,7 @@ fn ask(arguments: &Arguments) -> Exit {
             Command::Pause(options) => control::pause(arguments, options).await,
             Command::Resume => control::resume(arguments).await,
             Command::Config(options) => config::run(arguments, options).await,
+            Command::Policy { verb } => policy::run(arguments, verb).await,
             Command::Version => version::run(arguments).await,
             Command::Lab(_) | Command::LabNode { .. } | Command::Completions { .. } => Ok(Exit::Good),
         }

@@ -3,13 +3,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::{Stream, prelude::*};
-use model::{SettingEntry, Status};
+use model::Status;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
+use crate::message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request, SettingsReport};
 use crate::transport::{Connection, MAX_REPLY, name};
 
 /// A service on this machine answers in a millisecond; one that does not in this time hangs.
@@ -106,7 +106,7 @@ impl Client {
                 "{} speaks protocol {}, this program {MIN_PROTOCOL} to {PROTOCOL}",
                 service.program, service.protocol
             ))),
-            Reply::Status(_) | Reply::Settings { .. } | Reply::Done => Err(unexpected()),
+            Reply::Status(_) | Reply::Settings(_) | Reply::Done => Err(unexpected()),
             Reply::Refused(refusal) => Err(refused(refusal)),
         }
     }
@@ -134,14 +134,14 @@ impl Client {
         heard(answered(&mut self.connection).await?)
     }
 
-    /// Every setting with value, origin and lock, and what is wrong with the configuration file.
+    /// Every setting with value, origin and lock, and what is wrong with configuration and policies.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn settings(&mut self) -> Result<(Vec<SettingEntry>, Vec<String>), ClientError> {
+    pub async fn settings(&mut self) -> Result<SettingsReport, ClientError> {
         self.connection.send(&Request::Settings).await?;
         match answer(&mut self.connection).await? {
-            Reply::Settings { settings, problems } => Ok((settings, problems)),
+            Reply::Settings(report) => Ok(report),
             Reply::Refused(refusal) => Err(refused(refusal)),
             Reply::Hello(_) | Reply::Status(_) | Reply::Done => Err(unexpected()),
         }
@@ -156,7 +156,7 @@ impl Client {
         match answer(&mut self.connection).await? {
             Reply::Done => Ok(()),
             Reply::Refused(refusal) => Err(refused(refusal)),
-            Reply::Hello(_) | Reply::Status(_) | Reply::Settings { .. } => Err(unexpected()),
+            Reply::Hello(_) | Reply::Status(_) | Reply::Settings(_) => Err(unexpected()),
         }
     }
 
@@ -228,7 +228,7 @@ fn heard(mut said: Value) -> Result<Heard, ClientError> {
     match understood {
         Ok(Reply::Status(status)) => Ok(Heard { document: said, status }),
         Ok(Reply::Refused(refusal)) => Err(refused(refusal)),
-        Ok(Reply::Hello(_) | Reply::Settings { .. } | Reply::Done) => Err(unexpected()),
+        Ok(Reply::Hello(_) | Reply::Settings(_) | Reply::Done) => Err(unexpected()),
         Err(ClientError::Newer { why, .. }) if is_status => Err(ClientError::Newer { said: Box::new(said), why }),
         Err(error) => Err(error),
     }

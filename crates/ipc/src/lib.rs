@@ -14,7 +14,7 @@ mod server;
 mod transport;
 
 pub use client::{Client, ClientError, Heard};
-pub use message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
+pub use message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request, SettingsReport};
 pub use peer::{Peer, Rights};
 pub use server::{Backend, Server};
 

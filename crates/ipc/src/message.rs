@@ -1,4 +1,4 @@
-use model::{SettingEntry, Status};
+use model::{ConfigProblem, SettingEntry, Status};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol: raised with each change that an older peer would misunderstand.
@@ -59,16 +59,23 @@ pub enum Reply {
     /// The whole status.
     Status(Box<Status>),
     /// Every setting.
-    Settings {
-        /// In the order of the documentation.
-        settings: Vec<SettingEntry>,
-        /// What is wrong with the configuration file; empty when nothing is.
-        problems: Vec<String>,
-    },
+    Settings(SettingsReport),
     /// It was done.
     Done,
     /// The request was not carried out.
     Refused(Refusal),
+}
+
+/// Every setting, and what is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsReport {
+    /// In the order of the documentation.
+    pub settings: Vec<SettingEntry>,
+    /// What is wrong with configuration and policies, and what in them has no effect; empty when nothing is.
+    pub problems: Vec<String>,
+    /// The same in parts; empty from a service that does not say.
+    #[serde(default)]
+    pub details: Vec<ConfigProblem>,
 }
 
 /// Why a request was not carried out.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use interprocess::local_socket::ListenerOptions;
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
-use model::{SettingEntry, Status};
+use model::Status;
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
-use crate::message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request};
+use crate::message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request, SettingsReport};
 use crate::peer::{Peer, bound_queue};
 use crate::places::{Phase, Place, Places};
 use crate::transport::{Connection, MAX_REQUEST, name};
@@ -32,8 +32,8 @@ pub trait Backend: Send + Sync + 'static {
     /// The status now; `None` when the service is stopping.
     fn status(&self) -> impl Future<Output = Option<Status>> + Send;
 
-    /// Every setting, and what is wrong with the configuration file; `None` when the service is stopping.
-    fn settings(&self) -> impl Future<Output = Option<(Vec<SettingEntry>, Vec<String>)>> + Send;
+    /// Every setting, and what is wrong with them; `None` when the service is stopping.
+    fn settings(&self) -> impl Future<Output = Option<SettingsReport>> + Send;
 
     /// Carries out what `peer` wants, if it may.
     ///
@@ -130,7 +130,7 @@ async fn serve(stream: Stream, peer: Peer, place: &Place, source: &impl Backend,
                 }
             }
             Ok(Some(Request::Settings)) => match source.settings().await {
-                Some((settings, problems)) => send(&mut connection, &Reply::Settings { settings, problems }).await?,
+                Some(report) => send(&mut connection, &Reply::Settings(report)).await?,
                 None => return refuse(&mut connection, RefusalKind::Stopping, "the service is stopping".into()).await,
             },
             Ok(Some(Request::Control(control))) => {

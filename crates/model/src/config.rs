@@ -1,39 +1,53 @@
-//! The configuration file's text and the settings it stands for. Each key stands for itself: a bad value leaves the key
-//! as it was and is reported with file, line and what is allowed; the rest of the file counts.
+//! The texts of configuration and policy, and the settings they stand for. Each key stands for itself: a bad value leaves
+//! the key as it was and is reported with file, line and what is allowed; the rest of the file counts.
 
+mod given;
 mod keys;
+mod read;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use toml::de::DeTable;
 
-use crate::{Origin, Settings};
+use crate::{Code, Origin, Settings};
 use keys::KEYS;
+pub use read::{parse_config, parse_policy};
 
-/// Something in the file that could not be taken as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Something in a file that could not be taken as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigProblem {
-    path: PathBuf,
-    line: Option<usize>,
-    text: String,
+    /// The code for helpdesks; `None` for a note about something that is as it should be.
+    pub code: Option<Code>,
+    /// The file, or the directory.
+    pub file: String,
+    /// The line, from 1; `None` when it is about the file as a whole.
+    pub line: Option<usize>,
+    /// The key; `None` when it is about none, or about one that does not exist.
+    pub key: Option<String>,
+    /// What is wrong, what is allowed, and what holds now.
+    pub text: String,
 }
 
 impl ConfigProblem {
-    /// A problem with the file as a whole.
+    /// A file, or a directory of files, that is not taken into account.
     #[must_use]
-    pub fn of_file(path: &Path, text: String) -> Self {
-        Self { path: path.to_owned(), line: None, text }
+    pub fn unreadable(path: &Path, text: String) -> Self {
+        Self { code: Some(Code::PolicyUnreadable), file: path.display().to_string(), line: None, key: None, text }
     }
 }
 
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}:{line}: {}", self.path.display(), self.text),
-            None => write!(f, "{}: {}", self.path.display(), self.text),
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
         }
+        if let Some(key) = &self.key {
+            write!(f, ": {key}")?;
+        }
+        write!(f, ": {}", self.text)
     }
 }
 
@@ -48,42 +62,76 @@ pub struct SettingEntry {
     pub origin: Origin,
     /// Whether lower layers may not override it.
     pub locked: bool,
+    /// The file it came from; null for a default, and from a service that does not say.
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
-/// Reads the text of the file `path`. A key with a bad value keeps what `last` has for it, and so do all keys when the
-/// text is no TOML: the last good state stays.
-#[must_use]
-pub fn parse_config(path: &Path, text: &str, last: &Settings) -> (Settings, Vec<ConfigProblem>) {
-    let problem = |offset: Option<usize>, said: String| ConfigProblem {
-        path: path.to_owned(),
-        line: offset.map(|offset| 1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()),
-        text: said,
-    };
-    // Editors on Windows put a byte order mark in front.
-    let table = match DeTable::parse(text.trim_start_matches('\u{feff}')) {
-        Ok(table) => table,
-        Err(error) => {
-            let offset = error.span().map(|span| span.start);
-            let said = format!("not valid TOML: {}; the file is ignored", error.message());
-            return (last.clone(), vec![problem(offset, said)]);
-        }
-    };
-    let mut settings = Settings::default();
-    let mut problems = Vec::new();
-    for (name, value) in table.get_ref() {
-        let offset = Some(name.span().start);
-        let Some(key) = KEYS.iter().find(|key| key.name == name.get_ref().as_ref()) else {
-            problems.push(problem(offset, unknown_key(name.get_ref())));
-            continue;
-        };
-        if let Err(why) = (key.take)(&mut settings, value.get_ref()) {
-            (key.keep)(&mut settings, last);
-            let kept = (key.show)(&settings).value;
-            problems.push(problem(offset, format!("{}: {why}; it stays {kept}", key.name)));
-        }
+/// What one file says; every other key is at its default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    path: PathBuf,
+    origin: Origin,
+    settings: Settings,
+    /// Where the keys stand.
+    lines: BTreeMap<&'static str, usize>,
+}
+
+impl Layer {
+    /// A file that says nothing; `origin` says what sort of file it is.
+    #[must_use]
+    pub fn empty(path: &Path, origin: Origin) -> Self {
+        Self { path: path.to_owned(), origin, settings: Settings::default(), lines: BTreeMap::new() }
     }
-    problems.sort_by_key(|problem| problem.line);
-    (settings, problems)
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What holds when all files are laid over each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layered {
+    /// The settings in force.
+    pub settings: Settings,
+    /// The same for people, with the file each came from.
+    pub entries: Vec<SettingEntry>,
+    /// What the configuration says in vain.
+    pub notes: Vec<ConfigProblem>,
+}
+
+/// Lays policies over the configuration; later ones win over earlier ones. What a policy sets is locked.
+#[must_use]
+pub fn lay(config: &Layer, policies: &[Layer]) -> Layered {
+    let mut settings = Settings::default();
+    let (mut entries, mut notes) = (Vec::new(), Vec::new());
+    for key in &KEYS {
+        let says = |layer: &&Layer| (key.show)(&layer.settings).origin == layer.origin;
+        let policy = policies.iter().rev().find(says);
+        let configured = Some(config).filter(says);
+        if let Some(layer) = policy.or(configured) {
+            (key.keep)(&mut settings, &layer.settings);
+        }
+        if policy.is_some() {
+            (key.lock)(&mut settings);
+        }
+        let mut entry = (key.show)(&settings);
+        entry.source = policy.or(configured).map(|layer| layer.path.display().to_string());
+        if let (Some(policy), Some(configured)) = (policy, configured) {
+            let vain = (key.show)(&configured.settings).value;
+            notes.push(ConfigProblem {
+                code: None,
+                file: configured.path.display().to_string(),
+                line: configured.lines.get(key.name).copied(),
+                key: Some(key.name.to_owned()),
+                text: format!("{} sets it to {}; {vain} here has no effect", policy.path.display(), entry.value),
+            });
+        }
+        entries.push(entry);
+    }
+    Layered { settings, entries, notes }
 }
 
 /// Every setting, in the order of the documentation.
@@ -110,106 +158,4 @@ pub fn unknown_key(key: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Dad;
-
-    fn read_over(last: &Settings, text: &str) -> (Settings, Vec<String>) {
-        let (settings, problems) = parse_config(Path::new("/etc/everclat/config.toml"), text, last);
-        (settings, problems.iter().map(ToString::to_string).collect())
-    }
-
-    fn read(text: &str) -> (Settings, Vec<String>) {
-        read_over(&Settings::default(), text)
-    }
-
-    const EVERY_KEY: &str = "Enabled = false\nPref64Static = [\"64:ff9b::/96\", \"2001:db8:64::/48\"]\n\
-        ClatIpv4 = \"192.0.0.5\"\nDad = \"strict\"\nIpv4RouteMetric = 4096\nMtu = 1400\nAllowUserPause = false\n\
-        PauseMaxMinutes = 5\nAllowUserConfig = true\nPref64Sources = [\"dns\", \"policy\", \"ra\"]\n\
-        Pref64Allow = [\"2001:db8::/32\"]\nPref64Deny = [\"2001:db8:bad::/48\", \"64:ff9b::/96\"]\n\
-        InterfacesInclude = [\"eth*\", \"wlan0\"]\nInterfacesExclude = [\"docker?\"]\nProbeEnabled = false\n\
-        ProbeTargetsV4 = [\"198.51.100.1:443\", \"198.51.100.2\"]\nProbeTargetsV6 = [\"[2001:db8::1]:443\"]\n\
-        ProbeIntervalSeconds = 0\nAllowInternetProbe = true\n";
-
-    #[test]
-    fn every_key_with_its_origin_and_back() {
-        let (settings, problems) = read(EVERY_KEY);
-        assert_eq!(problems, Vec::<String>::new());
-        assert!(!settings.enabled.value && !settings.allow_user_pause.value);
-        assert_eq!(settings.dad.value, Dad::Strict);
-        assert_eq!(
-            (settings.ipv4_route_metric.value, settings.mtu.value, settings.pause_max_minutes.value),
-            (4096, 1400, 5)
-        );
-        let entries = setting_entries(&settings);
-        assert!(entries.iter().all(|entry| entry.origin == Origin::Config && !entry.locked), "{entries:?}");
-        let mut written: Vec<String> = entries.iter().map(|entry| format!("{} = {}", entry.key, entry.value)).collect();
-        let mut original: Vec<String> = EVERY_KEY.lines().map(str::to_owned).collect();
-        written.sort();
-        original.sort();
-        assert_eq!(written, original, "what is shown could stand in the file");
-    }
-
-    #[test]
-    fn a_bad_key_does_not_spoil_the_others() {
-        let (settings, problems) = read("Mtu = 12\nDad = \"strict\"\nClatIpv4 = \"10.0.0.1\"\nenabld = 1\n");
-        assert_eq!(settings.dad.value, Dad::Strict);
-        assert_eq!(settings.mtu, Settings::default().mtu);
-        assert_eq!(
-            problems,
-            [
-                "/etc/everclat/config.toml:1: Mtu: 12 is not allowed; use 0 (automatic) or 1252 to 65507 bytes; it stays 0",
-                "/etc/everclat/config.toml:3: ClatIpv4: 10.0.0.1 is not allowed; use one of 192.0.0.2 to 192.0.0.7 \
-                 (RFC 7335); it stays \"192.0.0.2\"",
-                "/etc/everclat/config.toml:4: unknown key `enabld`; did you mean `Enabled`?",
-            ]
-        );
-    }
-
-    #[test]
-    fn the_last_good_value_stays() {
-        let (good, _) = read("Mtu = 1400\nDad = \"strict\"\n");
-        let (settings, problems) = read_over(&good, "Mtu = \"big\"\n");
-        assert_eq!(settings.mtu, good.mtu);
-        assert_eq!(settings.dad.value, Dad::Optimistic, "a key that is gone is a default again");
-        assert!(problems[0].ends_with("Mtu: expected a whole number, found string; it stays 1400"), "{problems:?}");
-        let (settings, problems) = read_over(&good, "Mtu = = 1\n");
-        assert_eq!(settings, good);
-        assert!(problems[0].contains(":1: not valid TOML: "), "{problems:?}");
-    }
-
-    #[test]
-    fn wrong_types_name_line_and_remedy() {
-        let (_, problems) = read("Enabled = \"yes\"\nPref64Static = [\"64:ff9b::/95\"]\nMtu = 99999999999999999999\n");
-        assert!(
-            problems[0].ends_with(":1: Enabled: expected true or false, found string; it stays true"),
-            "{problems:?}"
-        );
-        assert!(problems[1].contains(":2: Pref64Static: `64:ff9b::/95`: "), "{problems:?}");
-        assert!(problems[2].contains(":3: Mtu: the number is too large"), "{problems:?}");
-    }
-
-    #[test]
-    fn lists_name_the_item_that_is_wrong() {
-        let (settings, problems) = read(
-            "Pref64Allow = [\"2001:db8::1/32\"]\nPref64Sources = [\"ra\", \"ra\"]\nInterfacesExclude = \"docker0\"\n\
-             ProbeIntervalSeconds = 29\nProbeTargetsV4 = [\"example.com\"]\nPref64Deny = [7]\nPref64Sources2 = []\n",
-        );
-        assert_eq!(settings, Settings::default());
-        for (line, part) in [
-            "Pref64Allow: `2001:db8::1/32` has bits set behind the prefix length; did you mean 2001:db8::/32?; it stays []",
-            "Pref64Sources: name one or more of \"ra\", \"dns\" and \"policy\", each once, best first; it stays [\"ra\", \"dns\"]",
-            "InterfacesExclude: expected a list, each item an interface name or pattern, such as \"eth*\", found string; ",
-            "ProbeIntervalSeconds: 29 is not allowed; use 0 (only when in doubt) or 30 to 3600 seconds; it stays 300",
-            "ProbeTargetsV4: `example.com` is not of the form 198.51.100.1 or 198.51.100.1:443; it stays []",
-            "Pref64Deny: expected an IPv6 prefix, such as \"2001:db8::/32\", found integer; it stays []",
-            "unknown key `Pref64Sources2`; did you mean `Pref64Sources`?",
-        ]
-        .iter()
-        .enumerate()
-        {
-            let start = format!("/etc/everclat/config.toml:{}: {part}", line + 1);
-            assert!(problems[line].starts_with(&start), "{}\nwanted {start}", problems[line]);
-        }
-    }
-}
+mod tests;

@@ -19,7 +19,9 @@ mod status;
 mod time;
 
 pub use code::{Code, Owner};
-pub use config::{ConfigProblem, SettingEntry, parse_config, setting_entries, unknown_key};
+pub use config::{
+    ConfigProblem, Layer, Layered, SettingEntry, lay, parse_config, parse_policy, setting_entries, unknown_key,
+};
 pub use delta::{DeltaReason, NetworkDelta};
 pub use dns::DnsAnswer;
 pub use intent::{Applied, HostIntent, Ipv4Default, StepFailure};

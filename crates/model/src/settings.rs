@@ -8,7 +8,7 @@ use xlat::Pref64;
 use crate::{DEFAULT_CLAT_V4, GATEWAY_V4, InterfaceGlob, Pref64Source, ProbeTarget, is_continuity_address};
 
 /// Where a value came from; later ones win.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// Built in.

@@ -3,19 +3,18 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use engine::{Action, Engine, Event, ProcessInfo};
-use ipc::{Backend, Control, Peer, Refusal, RefusalKind, Server};
-use model::{HostIntent, MacAddress, SettingEntry, Settings, Status, Timestamp, setting_entries};
+use ipc::{Backend, Control, Peer, Refusal, RefusalKind, Server, SettingsReport};
+use model::{HostIntent, MacAddress, Settings, Status, Timestamp};
 use platform_api::{Clock, Host, HostEvent, PlaneIo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
-use crate::config;
+use crate::config::{InForce, Sources};
 use crate::dns;
 use crate::plane::{Order, Plane, Report};
 use crate::rights;
@@ -29,7 +28,7 @@ const SNAPSHOT_AGAIN: Duration = Duration::from_secs(1);
 /// What a client wants; the answer goes back through it.
 enum Question {
     Status(oneshot::Sender<Status>),
-    Settings(oneshot::Sender<(Vec<SettingEntry>, Vec<String>)>),
+    Settings(oneshot::Sender<SettingsReport>),
     Control(Peer, Control, oneshot::Sender<Result<(), Refusal>>),
 }
 
@@ -44,9 +43,8 @@ pub(crate) struct Driver<H: Host, I: PlaneIo> {
     clock: Arc<dyn Clock>,
     engine: Engine,
     process: ProcessInfo,
-    config: PathBuf,
-    /// What is wrong with the configuration file.
-    problems: Vec<String>,
+    sources: Sources,
+    in_force: InForce,
     macs: HashMap<u32, MacAddress>,
     changes: watch::Sender<u64>,
     last_snapshot: Option<Timestamp>,
@@ -56,7 +54,7 @@ pub(crate) struct Driver<H: Host, I: PlaneIo> {
 }
 
 impl<H: Host, I: PlaneIo> Driver<H, I> {
-    pub(crate) fn new(host: H, io: I, clock: Arc<dyn Clock>, config: PathBuf, secret: [u8; 32]) -> Self {
+    pub(crate) fn new(host: H, io: I, clock: Arc<dyn Clock>, sources: Sources, secret: [u8; 32]) -> Self {
         let (sender, reports) = mpsc::unbounded_channel();
         let (heard, answers) = mpsc::unbounded_channel();
         Self {
@@ -66,8 +64,8 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
             answers,
             heard,
             engine: Engine::new(Settings::default(), secret, clock.now()),
-            config,
-            problems: Vec::new(),
+            sources,
+            in_force: InForce::nothing_read(),
             clock,
             process: ProcessInfo {
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -264,7 +262,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 let _ = answer.send(self.status());
             }
             Question::Settings(answer) => {
-                let _ = answer.send((setting_entries(self.engine.settings()), self.problems.clone()));
+                let _ = answer.send(self.in_force.report());
             }
             Question::Control(peer, control, answer) => {
                 let result = rights::check(peer, &control, self.engine.settings());
@@ -290,15 +288,15 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         self.engine.handle(event, self.clock.now());
     }
 
-    /// Reads the configuration file again; what is wrong with it leaves the last good value.
+    /// Reads configuration and policies again; what is wrong with them leaves the last good value.
     fn reload(&mut self) {
-        let (settings, problems) = config::load(&self.config, self.engine.settings());
-        for problem in &problems {
-            warn!("{problem}");
+        let read = self.sources.read();
+        let before = std::mem::replace(&mut self.in_force, read);
+        self.in_force.tell(&before);
+        // What did not change has no effect, on traffic least of all.
+        if self.in_force.settings() != self.engine.settings() {
+            self.engine.handle(Event::Settings(Box::new(self.in_force.settings().clone())), self.clock.now());
         }
-        info!(problems = problems.len(), "configuration read");
-        self.problems = problems.iter().map(ToString::to_string).collect();
-        self.engine.handle(Event::Settings(Box::new(settings)), self.clock.now());
     }
 
     fn status(&self) -> Status {
@@ -322,7 +320,7 @@ impl Backend for Source {
         answer.await.ok()
     }
 
-    async fn settings(&self) -> Option<(Vec<SettingEntry>, Vec<String>)> {
+    async fn settings(&self) -> Option<SettingsReport> {
         let (question, answer) = oneshot::channel();
         self.questions.send(Question::Settings(question)).await.ok()?;
         answer.await.ok()

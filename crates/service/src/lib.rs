@@ -41,5 +41,6 @@ pub async fn serve(
 ) -> Result<()> {
     let secret = secret::load_or_create(&options.state_dir)?;
     info!(version = env!("CARGO_PKG_VERSION"), socket = %options.socket.display(), "started");
-    driver::Driver::new(host, io, clock, options.config.clone(), secret).run(server, stop, reload).await
+    let sources = config::Sources::new(&options.config, &options.policy_dir);
+    driver::Driver::new(host, io, clock, sources, secret).run(server, stop, reload).await
 }

@@ -11,6 +11,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE", default_value = os::DEFAULT_CONFIG)]
     pub config: PathBuf,
 
+    /// Directory of the administrator's policies (*.json); it may be absent
+    #[arg(long, value_name = "DIR", default_value = os::DEFAULT_POLICY_DIR)]
+    pub policy_dir: PathBuf,
+
     /// Directory for what survives a restart
     #[arg(long, value_name = "DIR", default_value = os::DEFAULT_STATE_DIR)]
     pub state_dir: PathBuf,

@@ -7,11 +7,18 @@ pub(crate) use linux::is_private;
 #[cfg(target_os = "linux")]
 pub use linux::run;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{DEFAULT_CONFIG, DEFAULT_STATE_DIR, create_private};
+pub(crate) use linux::{DEFAULT_CONFIG, DEFAULT_POLICY_DIR, DEFAULT_STATE_DIR, create_private};
 
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
 pub use other::run;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{DEFAULT_CONFIG, DEFAULT_STATE_DIR, create_private};
+pub(crate) use other::{DEFAULT_CONFIG, DEFAULT_POLICY_DIR, DEFAULT_STATE_DIR, create_private};
+
+#[cfg(unix)]
+mod unix;
+#[cfg(not(unix))]
+pub(crate) use other::trusted;
+#[cfg(unix)]
+pub(crate) use unix::trusted;

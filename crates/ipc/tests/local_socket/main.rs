@@ -143,7 +143,7 @@ async fn what_may_be_changed_is_decided_by_who_asks() {
 #[tokio::test]
 async fn settings_come_with_what_is_wrong() {
     let service = Service::start().await;
-    let (settings, problems) = Client::connect(&service.path, "test 1").await.unwrap().settings().await.unwrap();
-    assert!(settings.iter().any(|entry| entry.key == "Enabled" && entry.value == "true"), "{settings:?}");
-    assert_eq!(problems, ["a problem"]);
+    let report = Client::connect(&service.path, "test 1").await.unwrap().settings().await.unwrap();
+    assert!(report.settings.iter().any(|entry| entry.key == "Enabled" && entry.value == "true"), "{report:?}");
+    assert_eq!(report.problems, ["a problem"]);
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everclat_ipc::{Backend, Client, Control, Peer, Refusal, RefusalKind, Server};
-use model::{SettingEntry, Status};
+use everclat_ipc::{Backend, Client, Control, Peer, Refusal, RefusalKind, Server, SettingsReport};
+use model::Status;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,8 +34,9 @@ impl Backend for Source {
         (!*self.stopping.borrow()).then(|| status(uptime))
     }
 
-    async fn settings(&self) -> Option<(Vec<SettingEntry>, Vec<String>)> {
-        Some((model::setting_entries(&model::Settings::default()), vec!["a problem".into()]))
+    async fn settings(&self) -> Option<SettingsReport> {
+        let settings = model::setting_entries(&model::Settings::default());
+        Some(SettingsReport { settings, problems: vec!["a problem".into()], details: Vec::new() })
     }
 
     /// Lets everybody resume, and nobody do anything else.

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use crate::{Options, serve};
 
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/everclat/config.toml";
+pub(crate) const DEFAULT_POLICY_DIR: &str = "/etc/everclat/policy.d";
 pub(crate) const DEFAULT_STATE_DIR: &str = "/var/lib/everclat";
 
 /// Runs the service until it is told to stop (SIGTERM, Ctrl-C).

@@ -9,9 +9,13 @@ use crate::Options;
 #[cfg(target_os = "macos")]
 pub(crate) const DEFAULT_CONFIG: &str = "/Library/Application Support/Everclat/config.toml";
 #[cfg(target_os = "macos")]
+pub(crate) const DEFAULT_POLICY_DIR: &str = "/Library/Application Support/Everclat/policy.d";
+#[cfg(target_os = "macos")]
 pub(crate) const DEFAULT_STATE_DIR: &str = "/Library/Application Support/Everclat/state";
 #[cfg(windows)]
 pub(crate) const DEFAULT_CONFIG: &str = r"C:\ProgramData\Everclat\config.toml";
+#[cfg(windows)]
+pub(crate) const DEFAULT_POLICY_DIR: &str = r"C:\ProgramData\Everclat\policy.d";
 #[cfg(windows)]
 pub(crate) const DEFAULT_STATE_DIR: &str = r"C:\ProgramData\Everclat\state";
 
@@ -26,4 +30,11 @@ pub fn run(_: &Options) -> Result<()> {
 /// A new file; only administrators may read what is in the state directory.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).open(path)
+}
+
+/// Whether a file is the administrator's word. Any user may create files under ProgramData, and this does not read who may
+/// write one: so none is.
+#[cfg(windows)]
+pub(crate) fn trusted(_: &std::fs::Metadata) -> Result<(), String> {
+    Err("policy files are not taken on Windows".to_owned())
 }

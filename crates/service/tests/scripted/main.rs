@@ -6,4 +6,5 @@ mod clients;
 mod failures;
 mod packets;
 mod planes;
+mod settings;
 mod support;

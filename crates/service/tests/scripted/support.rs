@@ -34,6 +34,7 @@ impl Service {
         let dir = tempfile::tempdir().unwrap();
         let options = Options {
             config: dir.path().join("config.toml"),
+            policy_dir: dir.path().join("policy.d"),
             state_dir: dir.path().join("state"),
             socket: dir.path().join("everclatd.sock"),
         };
@@ -111,6 +112,14 @@ impl Service {
             }
             assert!(Instant::now() < end, "waited in vain for {what}: {status:?}");
         }
+    }
+
+    /// Writes a policy file, as the administrator's tools do.
+    pub(crate) fn policy(&self, name: &str, text: &str) -> PathBuf {
+        let directory = self.dir.path().join("policy.d");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join(name), text).unwrap();
+        directory.join(name)
     }
 
     /// Tells it to stop and waits until it has.

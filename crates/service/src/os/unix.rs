@@ -1,0 +1,16 @@
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+/// Whether what stands in a file, or which files stand in a directory, is the administrator's word: nobody else can have
+/// written it.
+pub(crate) fn trusted(metadata: &Metadata) -> Result<(), String> {
+    let owner = metadata.uid();
+    // Who runs a service of their own is its administrator.
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        return Err(format!("belongs to user {owner}, not to root; it is not taken: chown root"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err("may be written by others than its owner; it is not taken: chmod go-w".to_owned());
+    }
+    Ok(())
+}
