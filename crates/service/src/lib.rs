@@ -13,6 +13,7 @@ mod os;
 mod plane;
 mod rights;
 mod secret;
+mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use tracing::info;
 pub use options::Options;
 pub use os::run;
 
-/// Serves until `stop` is ready, then puts everything back. Each message of `reload` has the configuration read again.
+/// Serves until `stop` is ready, then puts everything back. Configuration and policies are read again whenever their files
+/// change, and at each message of `reload`.
 ///
 /// # Errors
 /// When it cannot start, or when the system no longer tells what happens.
@@ -37,10 +39,14 @@ pub async fn serve(
     io: impl PlaneIo,
     clock: Arc<dyn Clock>,
     stop: impl Future<Output = ()>,
-    reload: mpsc::Receiver<()>,
+    mut reload: mpsc::Receiver<()>,
 ) -> Result<()> {
     let secret = secret::load_or_create(&options.state_dir)?;
     info!(version = env!("CARGO_PKG_VERSION"), socket = %options.socket.display(), "started");
+    // Before anything is read: what changes afterwards is noticed.
+    let (changed, read_again) = mpsc::channel(1);
+    watch::start(&options.config, &options.policy_dir, changed.clone());
+    tokio::spawn(async move { while reload.recv().await.is_some() && changed.send(()).await.is_ok() {} });
     let sources = config::Sources::new(&options.config, &options.policy_dir);
-    driver::Driver::new(host, io, clock, sources, secret).run(server, stop, reload).await
+    driver::Driver::new(host, io, clock, sources, secret).run(server, stop, read_again).await
 }

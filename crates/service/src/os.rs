@@ -19,6 +19,6 @@ pub(crate) use other::{DEFAULT_CONFIG, DEFAULT_POLICY_DIR, DEFAULT_STATE_DIR, cr
 #[cfg(unix)]
 mod unix;
 #[cfg(not(unix))]
-pub(crate) use other::trusted;
+pub(crate) use other::{Fingerprint, fingerprint, trusted};
 #[cfg(unix)]
-pub(crate) use unix::trusted;
+pub(crate) use unix::{Fingerprint, fingerprint, trusted};

@@ -38,3 +38,13 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
 pub(crate) fn trusted(_: &std::fs::Metadata) -> Result<(), String> {
     Err("policy files are not taken on Windows".to_owned())
 }
+
+/// What changes with a file: size, times of change and creation.
+#[cfg(windows)]
+pub(crate) type Fingerprint = (u64, Option<std::time::SystemTime>, Option<std::time::SystemTime>);
+
+/// What changes with the file of `metadata`.
+#[cfg(windows)]
+pub(crate) fn fingerprint(metadata: &std::fs::Metadata) -> Fingerprint {
+    (metadata.len(), metadata.modified().ok(), metadata.created().ok())
+}

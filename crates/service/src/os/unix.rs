@@ -14,3 +14,18 @@ pub(crate) fn trusted(metadata: &Metadata) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// What changes with a file: device and number, size, both times, owner and rights.
+pub(crate) type Fingerprint = (u64, u64, u64, (i64, i64), (i64, i64), (u32, u32));
+
+/// What changes with the file of `metadata`.
+pub(crate) fn fingerprint(metadata: &Metadata) -> Fingerprint {
+    (
+        metadata.dev(),
+        metadata.ino(),
+        metadata.len(),
+        (metadata.mtime(), metadata.mtime_nsec()),
+        (metadata.ctime(), metadata.ctime_nsec()),
+        (metadata.uid(), metadata.mode()),
+    )
+}

@@ -52,3 +52,24 @@ fn a_change_reaches_the_host_and_an_idle_reload_does_not() {
     service.ask_until("the smaller MTU", |status| status.clat.as_ref().is_some_and(|clat| clat.mtu == 1300));
     service.end().unwrap();
 }
+
+#[test]
+fn a_file_that_changes_is_taken_without_being_told() {
+    let fake = Fake::new(ipv6_only());
+    let service = Service::armed(&fake);
+    let applied = fake.intents().len();
+    service.policy("10.json", "{\"PauseMaxMinutes\": 5}");
+    let entry = ("5".into(), Origin::Policy, true);
+    wait_until("the policy", || value(&service, "PauseMaxMinutes") == entry);
+    assert_eq!(fake.intents().len(), applied, "traffic has nothing to do with it");
+    service.policy("20.json", "{\"Mtu\": 1300}");
+    service.ask_until("the smaller MTU", |status| status.clat.as_ref().is_some_and(|clat| clat.mtu == 1300));
+    service.end().unwrap();
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !condition() {
+        assert!(std::time::Instant::now() < end, "waited in vain for {what}");
+    }
+}
