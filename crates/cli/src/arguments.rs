@@ -51,6 +51,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         verb: PolicyVerb,
     },
+    /// Show the service's log, or log more for a while
+    Log(LogOptions),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -122,6 +124,60 @@ pub(crate) enum ConfigVerb {
         /// The file
         path: PathBuf,
     },
+}
+
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct LogOptions {
+    /// Go on with what happens, until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+
+    /// Only what matters so much; debug and trace for administrators
+    #[arg(long, value_enum)]
+    pub(crate) level: Option<Level>,
+
+    /// Only what is younger, such as 10m or 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) since: Option<Duration>,
+
+    #[command(subcommand)]
+    pub(crate) verb: Option<LogVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogVerb {
+    /// Log more, or less, for a while (administrators)
+    Level {
+        /// How much
+        #[arg(value_enum)]
+        level: Level,
+
+        /// For how long, such as 10m or 2h
+        #[arg(long = "for", value_name = "TIME", value_parser = duration, default_value = "10m")]
+        time: Duration,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<Level> for ipc::LogLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::Error,
+            Level::Warn => Self::Warn,
+            Level::Info => Self::Info,
+            Level::Debug => Self::Debug,
+            Level::Trace => Self::Trace,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

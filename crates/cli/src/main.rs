@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod control;
 mod exit;
+mod log;
 mod newer;
 mod policy;
 mod status;
@@ -41,6 +42,7 @@ fn main() -> std::process::ExitCode {
         | Command::Resume
         | Command::Config(_)
         | Command::Policy { .. }
+        | Command::Log(_)
         | Command::Version => ask(&arguments).into(),
     }
 }
@@ -65,6 +67,7 @@ fn ask(arguments: &Arguments) -> Exit {
             Command::Resume => control::resume(arguments).await,
             Command::Config(options) => config::run(arguments, options).await,
             Command::Policy { verb } => policy::run(arguments, verb).await,
+            Command::Log(options) => log::run(arguments, options).await,
             Command::Version => version::run(arguments).await,
             Command::Lab(_) | Command::LabNode { .. } | Command::Completions { .. } => Ok(Exit::Good),
         }

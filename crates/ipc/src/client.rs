@@ -9,6 +9,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::log::{LogBatch, LogLevel};
 use crate::message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request, SettingsReport};
 use crate::transport::{Connection, MAX_REPLY, name};
 
@@ -17,6 +18,9 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// After the service's queue was full, or it had to make room before this client's turn came.
 const CONNECT_AGAIN: Duration = Duration::from_millis(5);
+
+/// The first protocol with a log.
+const LOG_PROTOCOL: u32 = 2;
 
 /// Why the service could not be asked.
 #[derive(Debug, Error)]
@@ -106,7 +110,7 @@ impl Client {
                 "{} speaks protocol {}, this program {MIN_PROTOCOL} to {PROTOCOL}",
                 service.program, service.protocol
             ))),
-            Reply::Status(_) | Reply::Settings(_) | Reply::Done => Err(unexpected()),
+            Reply::Status(_) | Reply::Settings(_) | Reply::Log(_) | Reply::Done => Err(unexpected()),
             Reply::Refused(refusal) => Err(refused(refusal)),
         }
     }
@@ -143,7 +147,7 @@ impl Client {
         match answer(&mut self.connection).await? {
             Reply::Settings(report) => Ok(report),
             Reply::Refused(refusal) => Err(refused(refusal)),
-            Reply::Hello(_) | Reply::Status(_) | Reply::Done => Err(unexpected()),
+            Reply::Hello(_) | Reply::Status(_) | Reply::Log(_) | Reply::Done => Err(unexpected()),
         }
     }
 
@@ -156,8 +160,53 @@ impl Client {
         match answer(&mut self.connection).await? {
             Reply::Done => Ok(()),
             Reply::Refused(refusal) => Err(refused(refusal)),
-            Reply::Hello(_) | Reply::Status(_) | Reply::Settings(_) => Err(unexpected()),
+            Reply::Hello(_) | Reply::Status(_) | Reply::Settings(_) | Reply::Log(_) => Err(unexpected()),
         }
+    }
+
+    /// Asks for the log: what is of `level` or matters more (`None`: all that this user may read) and, with `since`, is
+    /// not older than that. Read it with [`next_log`](Self::next_log).
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::VersionSkew`] when the service is too old to have a log.
+    pub async fn log(
+        &mut self,
+        follow: bool,
+        level: Option<LogLevel>,
+        since: Option<Duration>,
+    ) -> Result<(), ClientError> {
+        self.needs(LOG_PROTOCOL, "its log")?;
+        let since_s = since.map(|since| since.as_secs());
+        Ok(self.connection.send(&Request::Log { follow, level, since_s }).await?)
+    }
+
+    /// The next entries; waits for some when following.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::NotAllowed`] when this user may not read them.
+    pub async fn next_log(&mut self) -> Result<LogBatch, ClientError> {
+        match understand(self.connection.receive().await?.ok_or_else(ended)?)? {
+            Reply::Log(batch) => Ok(batch),
+            Reply::Refused(refusal) => Err(refused(refusal)),
+            Reply::Hello(_) | Reply::Status(_) | Reply::Settings(_) | Reply::Done => Err(unexpected()),
+        }
+    }
+
+    /// Has the service log more or less for a while.
+    ///
+    /// # Errors
+    /// As [`control`](Self::control) and [`log`](Self::log).
+    pub async fn log_level(&mut self, level: LogLevel, time: Duration) -> Result<(), ClientError> {
+        self.needs(LOG_PROTOCOL, "a log level that can be changed")?;
+        self.control(Control::LogLevel { level, seconds: time.as_secs() }).await
+    }
+
+    fn needs(&self, protocol: u32, what: &str) -> Result<(), ClientError> {
+        let Hello { protocol: spoken, program } = &self.service;
+        if *spoken >= protocol {
+            return Ok(());
+        }
+        Err(ClientError::VersionSkew(format!("{program} is older than this program and does not offer {what}")))
     }
 
     /// Asks for the status now and after every change; read them with [`next`](Self::next).
@@ -228,7 +277,7 @@ fn heard(mut said: Value) -> Result<Heard, ClientError> {
     match understood {
         Ok(Reply::Status(status)) => Ok(Heard { document: said, status }),
         Ok(Reply::Refused(refusal)) => Err(refused(refusal)),
-        Ok(Reply::Hello(_) | Reply::Settings(_) | Reply::Done) => Err(unexpected()),
+        Ok(Reply::Hello(_) | Reply::Settings(_) | Reply::Log(_) | Reply::Done) => Err(unexpected()),
         Err(ClientError::Newer { why, .. }) if is_status => Err(ClientError::Newer { said: Box::new(said), why }),
         Err(error) => Err(error),
     }
@@ -238,7 +287,9 @@ fn refused(refusal: Refusal) -> ClientError {
     match refusal.kind {
         RefusalKind::Version => ClientError::VersionSkew(refusal.message),
         RefusalKind::Denied => ClientError::NotAllowed(refusal.message),
-        RefusalKind::Malformed | RefusalKind::Stopping | RefusalKind::Unknown => ClientError::Refused(refusal.message),
+        RefusalKind::Malformed | RefusalKind::Stopping | RefusalKind::Unable | RefusalKind::Unknown => {
+            ClientError::Refused(refusal.message)
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod log;
 mod message;
 mod peer;
 mod places;
@@ -14,6 +15,7 @@ mod server;
 mod transport;
 
 pub use client::{Client, ClientError, Heard};
+pub use log::{LogBatch, LogEntry, LogLevel};
 pub use message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request, SettingsReport};
 pub use peer::{Peer, Rights};
 pub use server::{Backend, Server};

@@ -1,8 +1,10 @@
 use model::{ConfigProblem, SettingEntry, Status};
 use serde::{Deserialize, Serialize};
 
-/// Version of the protocol: raised with each change that an older peer would misunderstand.
-pub const PROTOCOL: u32 = 1;
+use crate::log::{LogBatch, LogLevel};
+
+/// Version of the protocol: raised with each change that an older peer would misunderstand. 2: the log.
+pub const PROTOCOL: u32 = 2;
 
 /// The oldest version the service still speaks (two back, once there are that many).
 pub const MIN_PROTOCOL: u32 = 1;
@@ -27,6 +29,15 @@ pub enum Request {
     Watch,
     /// Every setting with value, origin and lock.
     Settings,
+    /// The service's log, in batches (protocol 2).
+    Log {
+        /// Go on with what happens, until the client leaves.
+        follow: bool,
+        /// Only what matters so much; null: all that this client may read.
+        level: Option<LogLevel>,
+        /// Only what is younger; null: all there is.
+        since_s: Option<u64>,
+    },
     /// Change something; what this client may is decided by who it is.
     Control(Control),
 }
@@ -46,8 +57,15 @@ pub enum Control {
     },
     /// End a pause.
     Resume,
-    /// Read the configuration file again.
+    /// Read configuration and policies again.
     Reload,
+    /// Log more or less for a while (protocol 2).
+    LogLevel {
+        /// How much.
+        level: LogLevel,
+        /// For how long.
+        seconds: u64,
+    },
 }
 
 /// What the service answers.
@@ -60,6 +78,8 @@ pub enum Reply {
     Status(Box<Status>),
     /// Every setting.
     Settings(SettingsReport),
+    /// Some entries of the log.
+    Log(LogBatch),
     /// It was done.
     Done,
     /// The request was not carried out.
@@ -99,6 +119,8 @@ pub enum RefusalKind {
     Denied,
     /// The service is stopping.
     Stopping,
+    /// It cannot be done here.
+    Unable,
     /// A reason that a newer service has.
     #[serde(other)]
     Unknown,
@@ -110,7 +132,7 @@ mod tests {
 
     /// The wire form binds: a client of one version talks to a service of another.
     #[test]
-    fn wire_form_of_version_1() {
+    fn wire_form() {
         let hello = Hello { protocol: 1, program: "everclat 0.1.0".into() };
         assert_eq!(serde_json::to_string(&hello).unwrap(), r#"{"protocol":1,"program":"everclat 0.1.0"}"#);
         assert_eq!(serde_json::to_string(&Request::Status).unwrap(), r#"{"request":"status"}"#);
@@ -121,6 +143,16 @@ mod tests {
             r#"{"request":"control","control":"pause","seconds":60,"reason":"call"}"#
         );
         assert_eq!(serde_json::to_string(&Reply::Done).unwrap(), r#"{"reply":"done"}"#);
+        let log = Request::Log { follow: true, level: None, since_s: Some(60) };
+        assert_eq!(
+            serde_json::to_string(&log).unwrap(),
+            r#"{"request":"log","follow":true,"level":null,"since_s":60}"#
+        );
+        let level = Request::Control(Control::LogLevel { level: LogLevel::Debug, seconds: 600 });
+        assert_eq!(
+            serde_json::to_string(&level).unwrap(),
+            r#"{"request":"control","control":"log_level","level":"debug","seconds":600}"#
+        );
         let refusal = Reply::Refused(Refusal { kind: RefusalKind::Version, message: "no".into() });
         assert_eq!(serde_json::to_string(&refusal).unwrap(), r#"{"reply":"refused","kind":"version","message":"no"}"#);
         assert_eq!(

@@ -2,7 +2,7 @@ use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use interprocess::local_socket::ListenerOptions;
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
+use crate::log::{LogBatch, LogLevel};
 use crate::message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request, SettingsReport};
-use crate::peer::{Peer, bound_queue};
+use crate::peer::{Peer, Rights, bound_queue};
 use crate::places::{Phase, Place, Places};
 use crate::transport::{Connection, MAX_REQUEST, name};
 
@@ -22,6 +23,8 @@ const HELLO: Duration = Duration::from_secs(2);
 const TURN: u64 = 16;
 /// A client that does not read makes the service hold what it was to be told.
 const READ: Duration = Duration::from_secs(5);
+/// Who follows the log may stop reading for a while, as in a pager; a batch is all that is held meanwhile.
+const FOLLOWER_READS: Duration = Duration::from_secs(60);
 /// After somebody had to go for want of descriptors.
 const ROOM_AGAIN: Duration = Duration::from_millis(1);
 /// After accepting failed and nobody could go: long enough not to spin.
@@ -40,6 +43,12 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// When it may not, or when it cannot be done.
     fn control(&self, peer: Peer, control: Control) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// Entries of the log from the number `from` on (0: the oldest there is), as much of them as goes into one message.
+    fn log(&self, from: u64, level: LogLevel, since_unix_ms: u64) -> LogBatch;
+
+    /// Changes its value with every entry of the log.
+    fn log_changes(&self) -> watch::Receiver<u64>;
 
     /// Changes its value whenever the status changed in more than counters and ages.
     fn changes(&self) -> watch::Receiver<u64>;
@@ -144,6 +153,20 @@ async fn serve(stream: Stream, peer: Peer, place: &Place, source: &impl Backend,
                 place.alive(Phase::Watching);
                 return watch(&mut connection, source).await;
             }
+            Ok(Some(Request::Log { follow, level, since_s })) => {
+                let Some(level) = may_read(peer, level) else {
+                    let message = "entries below INFO hold addresses; only an administrator may read them".into();
+                    refuse(&mut connection, RefusalKind::Denied, message).await?;
+                    continue;
+                };
+                let since = since_s.map(Duration::from_secs);
+                if follow {
+                    place.alive(Phase::Watching);
+                }
+                if !log(&mut connection, source, level, since, follow).await? {
+                    return Ok(());
+                }
+            }
             Ok(None) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 // One bad frame is answered; what follows a frame over the limit cannot be understood.
@@ -172,6 +195,53 @@ async fn watch(connection: &mut Connection, source: &impl Backend) -> io::Result
     }
 }
 
+/// The level to give `peer`, if it may have what it asks for.
+fn may_read(peer: Peer, asked: Option<LogLevel>) -> Option<LogLevel> {
+    let most = match peer.rights() {
+        Rights::Administer => LogLevel::Trace,
+        Rights::Read => LogLevel::PUBLIC,
+    };
+    let level = asked.unwrap_or(most);
+    (level <= most).then_some(level)
+}
+
+/// Sends the log. Says whether the client may ask more: after following it has left.
+async fn log(
+    connection: &mut Connection,
+    source: &impl Backend,
+    level: LogLevel,
+    since: Option<Duration>,
+    follow: bool,
+) -> io::Result<bool> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = since.map_or(Duration::ZERO, |age| now.saturating_sub(age));
+    let since = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    let mut changes = source.log_changes();
+    let mut next = 0;
+    loop {
+        changes.borrow_and_update();
+        let batch = source.log(next, level, since);
+        next = batch.next;
+        let more = batch.more;
+        // The last batch is sent even when it is empty: it says that there is no more.
+        if !follow || batch.lost > 0 || !batch.entries.is_empty() {
+            timeout(FOLLOWER_READS, connection.send(&Reply::Log(batch)))
+                .await
+                .map_err(|_| io::ErrorKind::TimedOut)??;
+        }
+        if more {
+            continue;
+        }
+        if !follow {
+            return Ok(true);
+        }
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return Ok(false) },
+            _ = connection.receive::<Request>() => return Ok(false),
+        }
+    }
+}
+
 async fn send_status(connection: &mut Connection, source: &impl Backend) -> io::Result<bool> {
     match source.status().await {
         Some(status) => send(connection, &Reply::Status(Box::new(status))).await.map(|()| true),
@@ -188,4 +258,20 @@ async fn refuse(connection: &mut Connection, kind: RefusalKind, message: String)
 
 async fn send(connection: &mut Connection, reply: &Reply) -> io::Result<()> {
     timeout(READ, connection.send(reply)).await.map_err(|_| io::ErrorKind::TimedOut)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_in_the_log_are_for_administrators() {
+        let (root, user) = (Peer { uid: Some(0), pid: None }, Peer { uid: Some(1000), pid: None });
+        assert_eq!(may_read(root, None), Some(LogLevel::Trace));
+        assert_eq!(may_read(root, Some(LogLevel::Debug)), Some(LogLevel::Debug));
+        assert_eq!(may_read(user, None), Some(LogLevel::Info));
+        assert_eq!(may_read(user, Some(LogLevel::Error)), Some(LogLevel::Error));
+        assert_eq!(may_read(user, Some(LogLevel::Debug)), None);
+        assert_eq!(may_read(Peer { uid: None, pid: None }, Some(LogLevel::Trace)), None);
+    }
 }

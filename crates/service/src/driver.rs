@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use engine::{Action, Engine, Event, ProcessInfo};
-use ipc::{Backend, Control, Peer, Refusal, RefusalKind, Server, SettingsReport};
+use ipc::{Backend, Control, LogBatch, LogLevel, Peer, Refusal, RefusalKind, Server, SettingsReport};
 use model::{HostIntent, MacAddress, Settings, Status, Timestamp};
 use platform_api::{Clock, Host, HostEvent, PlaneIo};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 
 use crate::config::{InForce, Sources};
 use crate::dns;
+use crate::log;
 use crate::plane::{Order, Plane, Report};
 use crate::rights;
 
@@ -265,27 +266,35 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 let _ = answer.send(self.in_force.report());
             }
             Question::Control(peer, control, answer) => {
-                let result = rights::check(peer, &control, self.engine.settings());
-                match &result {
-                    Ok(()) => {
-                        info!(uid = peer.uid, pid = peer.pid, ?control, "asked by a client");
-                        self.carry_out(control);
-                    }
-                    Err(refusal) => info!(uid = peer.uid, pid = peer.pid, ?control, "refused: {}", refusal.message),
+                let allowed = rights::check(peer, &control, self.engine.settings());
+                if allowed.is_ok() {
+                    info!(uid = peer.uid, pid = peer.pid, ?control, "asked by a client");
+                }
+                let result = allowed.and_then(|()| self.carry_out(control));
+                if let Err(refusal) = &result {
+                    info!(uid = peer.uid, pid = peer.pid, "refused a client: {}", refusal.message);
                 }
                 let _ = answer.send(result);
             }
         }
     }
 
-    fn carry_out(&mut self, control: Control) {
+    fn carry_out(&mut self, control: Control) -> Result<(), Refusal> {
         let event = match control {
             Control::Rearm => Event::Rearm,
             Control::Pause { seconds, reason } => Event::Pause { length: seconds.map(Duration::from_secs), reason },
             Control::Resume => Event::Resume,
-            Control::Reload => return self.reload(),
+            Control::Reload => {
+                self.reload();
+                return Ok(());
+            }
+            Control::LogLevel { level, seconds } => {
+                let changed = log::set_level(level, Duration::from_secs(seconds));
+                return changed.map_err(|message| Refusal { kind: RefusalKind::Unable, message });
+            }
         };
         self.engine.handle(event, self.clock.now());
+        Ok(())
     }
 
     /// Reads configuration and policies again; what is wrong with them leaves the last good value.
@@ -331,6 +340,14 @@ impl Backend for Source {
         let (question, answer) = oneshot::channel();
         self.questions.send(Question::Control(peer, control, question)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
+    }
+
+    fn log(&self, from: u64, level: LogLevel, since_unix_ms: u64) -> LogBatch {
+        log::book().read(from, level, since_unix_ms)
+    }
+
+    fn log_changes(&self) -> watch::Receiver<u64> {
+        log::book().changes()
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -8,6 +8,7 @@
 pub mod config;
 pub mod dns;
 mod driver;
+pub mod log;
 mod options;
 mod os;
 mod plane;

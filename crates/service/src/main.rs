@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use everclat_service::Options;
-use tracing_subscriber::EnvFilter;
 
 /// Keeps IPv4 working on IPv6-only networks
 #[derive(Parser)]
@@ -20,15 +19,9 @@ enum Command {
     Run(Options),
 }
 
-/// hickory logs addresses of resolvers as warnings; what matters of it is in our own words.
-const DEFAULT_LOG: &str = "info,hickory_net=off,hickory_resolver=off";
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // EVERCLAT_LOG=debug, or per part: EVERCLAT_LOG=everclat_engine=debug,info.
-    let filter = EnvFilter::try_from_env("EVERCLAT_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal).init();
+    everclat_service::log::start();
     abort_on_panic();
     let Command::Run(options) = arguments.command;
     match everclat_service::run(&options) {

@@ -15,6 +15,7 @@ pub(crate) fn check(peer: Peer, control: &Control, settings: &Settings) -> Resul
         Control::Rearm | Control::Resume => return Ok(()),
         Control::Reload if settings.allow_user_config.value => return Ok(()),
         Control::Reload => return Err(denied("only an administrator may have the configuration read again".into())),
+        Control::LogLevel { .. } => return Err(denied("only an administrator may change the log level".into())),
     };
     if !settings.allow_user_pause.value {
         return Err(denied("your administrator does not allow pausing (AllowUserPause)".into()));
@@ -54,6 +55,8 @@ mod tests {
             assert!(check(ROOT, &control, &settings).is_ok());
         }
         assert!(check(USER, &Control::Reload, &settings).is_err());
+        let log_level = Control::LogLevel { level: ipc::LogLevel::Debug, seconds: 60 };
+        assert!(check(USER, &log_level, &settings).is_err() && check(ROOT, &log_level, &settings).is_ok());
         assert!(check(ROOT, &Control::Reload, &settings).is_ok());
         settings.allow_user_config.value = true;
         assert!(check(USER, &Control::Reload, &settings).is_ok());

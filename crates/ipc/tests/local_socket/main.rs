@@ -10,7 +10,7 @@ mod support;
 use std::path::Path;
 use std::sync::Arc;
 
-use everclat_ipc::{Client, ClientError, Control, PROTOCOL, Server};
+use everclat_ipc::{Client, ClientError, Control, LogLevel, PROTOCOL, Server};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
@@ -146,4 +146,26 @@ async fn settings_come_with_what_is_wrong() {
     let report = Client::connect(&service.path, "test 1").await.unwrap().settings().await.unwrap();
     assert!(report.settings.iter().any(|entry| entry.key == "Enabled" && entry.value == "true"), "{report:?}");
     assert_eq!(report.problems, ["a problem"]);
+}
+
+#[tokio::test]
+async fn the_log_comes_in_batches_and_is_followed() {
+    let service = Service::start().await;
+    service.change.send_replace(7);
+    let mut client = Client::connect(&service.path, "test").await.unwrap();
+    let mut times = Vec::new();
+    client.log(false, Some(LogLevel::Warn), None).await.unwrap();
+    loop {
+        let batch = client.next_log().await.unwrap();
+        times.extend(batch.entries.iter().map(|entry| (entry.unix_ms, entry.level)));
+        if !batch.more {
+            break;
+        }
+    }
+    assert_eq!(times, (2..7).map(|time| (time, LogLevel::Warn)).collect::<Vec<_>>());
+    client.status().await.unwrap();
+    client.log(true, None, None).await.unwrap();
+    while client.next_log().await.unwrap().more {}
+    service.change.send_replace(8);
+    assert_eq!(timeout(PATIENCE, client.next_log()).await.unwrap().unwrap().entries[0].unix_ms, 7);
 }

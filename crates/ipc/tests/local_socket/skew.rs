@@ -1,6 +1,6 @@
 //! Client and service of different versions.
 
-use everclat_ipc::{Client, ClientError, Control, MIN_PROTOCOL, PROTOCOL};
+use everclat_ipc::{Client, ClientError, Control, LogLevel, MIN_PROTOCOL, PROTOCOL};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -109,6 +109,19 @@ async fn an_older_service_is_understood() {
     let service = Other::start(MIN_PROTOCOL, vec![reply]);
     let mut client = Client::connect(&service.path, "new").await.unwrap();
     assert_eq!(client.service().protocol, MIN_PROTOCOL);
+    client.status().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_older_service_cannot_do_is_said_without_asking_it() {
+    let service = Other::start(1, vec![status_with(&[])]);
+    let mut client = Client::connect(&service.path, "new").await.unwrap();
+    for error in [
+        client.log(true, None, None).await.unwrap_err(),
+        client.log_level(LogLevel::Debug, std::time::Duration::from_secs(1)).await.unwrap_err(),
+    ] {
+        assert!(matches!(&error, ClientError::VersionSkew(why) if why.starts_with("other is older")), "{error}");
+    }
     client.status().await.unwrap();
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everclat_ipc::{Backend, Client, Control, Peer, Refusal, RefusalKind, Server, SettingsReport};
+use everclat_ipc::{
+    Backend, Client, Control, LogBatch, LogEntry, LogLevel, Peer, Refusal, RefusalKind, Server, SettingsReport,
+};
 use model::Status;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -44,10 +46,30 @@ impl Backend for Source {
         assert_eq!(peer.pid, Some(std::process::id()), "as the system tells it");
         match control {
             Control::Resume => Ok(()),
-            Control::Rearm | Control::Pause { .. } | Control::Reload => {
+            Control::Rearm | Control::Pause { .. } | Control::Reload | Control::LogLevel { .. } => {
                 Err(Refusal { kind: RefusalKind::Denied, message: "not you".into() })
             }
         }
+    }
+
+    /// One entry for each change, two to a batch, of which the first two are gone.
+    fn log(&self, from: u64, level: LogLevel, _: u64) -> LogBatch {
+        let written = *self.changes.borrow();
+        let begin = from.max(2.min(written));
+        let next = (begin + 2).min(written);
+        let entry = |number: u64| LogEntry {
+            unix_ms: number,
+            level,
+            target: "test".into(),
+            message: String::new(),
+            fields: Vec::new(),
+        };
+        let lost = if from == 0 { 0 } else { begin - from };
+        LogBatch { entries: (begin..next).map(entry).collect(), lost, more: next < written, next }
+    }
+
+    fn log_changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
