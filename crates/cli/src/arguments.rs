@@ -24,6 +24,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
 
+    /// Nothing but errors and what was asked for: no progress, and nothing at all from verbs whose exit code says it
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -75,6 +79,10 @@ pub(crate) struct StatusOptions {
     /// Also drops, resolvers, all prefixes and interfaces
     #[arg(short, long)]
     pub(crate) verbose: bool,
+
+    /// Only what concerns this interface
+    #[arg(long, value_name = "NAME")]
+    pub(crate) iface: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: &Arguments, options: &CheckOptions) -> Result
             (verdict(field("state"), field("code"), field("title"), exit), exit)
         }
         Err(error @ (ClientError::NotRunning { .. } | ClientError::Silent)) => {
-            if let (false, Some(hint)) = (arguments.json, exit::hint(&error)) {
+            if let (false, Some(hint)) = (arguments.json || arguments.quiet, exit::hint(&error)) {
                 anstream::eprintln!("{hint}");
             }
             let code = model::Code::ServiceDown;
@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: &Arguments, options: &CheckOptions) -> Result
     };
     if options.jamf_ea {
         anstream::println!("<result>{line}</result>");
-    } else {
+    } else if arguments.json || !arguments.quiet {
         anstream::println!("{line}");
     }
     Ok(if options.binary && exit != Exit::Good { Exit::Internal } else { exit })

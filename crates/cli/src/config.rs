@@ -184,7 +184,9 @@ async fn reload(arguments: &Arguments) -> Result<Exit, ClientError> {
     let mut client = match Client::connect(&arguments.socket, PROGRAM).await {
         Ok(client) => client,
         Err(ClientError::NotRunning { .. }) => {
-            anstream::eprintln!("written; the service is not running and will read it when it starts");
+            if !arguments.quiet {
+                anstream::eprintln!("written; the service is not running and will read it when it starts");
+            }
             return Ok(Exit::Good);
         }
         Err(error) => return Err(error),

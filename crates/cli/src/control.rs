@@ -25,6 +25,9 @@ pub(crate) async fn resume(arguments: &Arguments) -> Result<Exit, ClientError> {
 async fn carry_out(arguments: &Arguments, control: Control) -> Result<Exit, ClientError> {
     let mut client = Client::connect(&arguments.socket, PROGRAM).await?;
     client.control(control).await?;
+    if arguments.quiet && !arguments.json {
+        return Ok(Exit::Good);
+    }
     let status = client.status().await?;
     if arguments.json {
         anstream::println!("{}", json(&status, arguments.compact));

@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: &Arguments, options: &LogOptions) -> Result<E
     let mut client = Client::connect(&arguments.socket, PROGRAM).await?;
     if let Some(LogVerb::Level { level, time }) = &options.verb {
         client.log_level((*level).into(), *time).await?;
-        if !arguments.json {
+        if !arguments.json && !arguments.quiet {
             let time = humantime::format_duration(*time);
             anstream::eprintln!("the service logs {} for {time}, then as before", LogLevel::from(*level).name());
         }

@@ -8,6 +8,7 @@ mod exit;
 mod log;
 mod newer;
 mod policy;
+mod progress;
 mod status;
 mod version;
 mod wait;
@@ -15,8 +16,9 @@ mod watch;
 
 use clap::{CommandFactory, Parser};
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, LogOptions};
 use exit::Exit;
+use ipc::ClientError;
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
@@ -57,19 +59,20 @@ fn ask(arguments: &Arguments) -> Exit {
         }
     };
     let result = runtime.block_on(async {
+        let tell = |what| progress::tell(arguments, what, verb(arguments));
         match &arguments.command {
-            Command::Status(options) => status::run(arguments, options).await,
-            Command::Check(options) => check::run(arguments, options).await,
-            Command::Watch => watch::run(arguments).await,
-            Command::Wait(options) => wait::run(arguments, options).await,
-            Command::Rearm => control::rearm(arguments).await,
-            Command::Pause(options) => control::pause(arguments, options).await,
-            Command::Resume => control::resume(arguments).await,
-            Command::Config(options) => config::run(arguments, options).await,
-            Command::Policy { verb } => policy::run(arguments, verb).await,
-            Command::Log(options) => log::run(arguments, options).await,
-            Command::Version => version::run(arguments).await,
-            Command::Lab(_) | Command::LabNode { .. } | Command::Completions { .. } => Ok(Exit::Good),
+            Command::Watch | Command::Wait(_) | Command::Log(LogOptions { verb: None, .. }) => verb(arguments).await,
+            Command::Rearm => tell("taking everything down and putting it up again").await,
+            Command::Config(_) | Command::Policy { .. } => tell("waiting for the service to take it").await,
+            Command::Log(_)
+            | Command::Status(_)
+            | Command::Check(_)
+            | Command::Pause(_)
+            | Command::Resume
+            | Command::Version
+            | Command::Lab(_)
+            | Command::LabNode { .. }
+            | Command::Completions { .. } => tell("waiting for the service").await,
         }
     });
     result.unwrap_or_else(|error| {
@@ -79,4 +82,21 @@ fn ask(arguments: &Arguments) -> Exit {
         }
         Exit::from(&error)
     })
+}
+
+async fn verb(arguments: &Arguments) -> Result<Exit, ClientError> {
+    match &arguments.command {
+        Command::Status(options) => status::run(arguments, options).await,
+        Command::Check(options) => check::run(arguments, options).await,
+        Command::Watch => watch::run(arguments).await,
+        Command::Wait(options) => wait::run(arguments, options).await,
+        Command::Rearm => control::rearm(arguments).await,
+        Command::Pause(options) => control::pause(arguments, options).await,
+        Command::Resume => control::resume(arguments).await,
+        Command::Config(options) => config::run(arguments, options).await,
+        Command::Policy { verb } => policy::run(arguments, verb).await,
+        Command::Log(options) => log::run(arguments, options).await,
+        Command::Version => version::run(arguments).await,
+        Command::Lab(_) | Command::LabNode { .. } | Command::Completions { .. } => Ok(Exit::Good),
+    }
 }

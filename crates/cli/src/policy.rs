@@ -69,7 +69,7 @@ async fn reload(arguments: &Arguments) -> Result<Exit, ClientError> {
     complain(&report.details);
     let set = report.settings.iter().filter(|entry| entry.origin == Origin::Policy).count();
     let wrong = report.details.iter().filter(|problem| problem.code.is_some()).count();
-    if !arguments.json {
+    if !arguments.json && !arguments.quiet {
         anstream::println!("Policies set {set} of {} settings; problems: {wrong}", report.settings.len());
     }
     Ok(if wrong == 0 { Exit::Good } else { Exit::Invalid })

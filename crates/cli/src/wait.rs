@@ -6,19 +6,19 @@ use tokio::time::{sleep, timeout_at};
 
 use crate::arguments::{Arguments, Goal, WaitOptions};
 use crate::exit::Exit;
+use crate::progress::NOTICEABLE;
 use crate::status::json;
 use crate::version::PROGRAM;
 
 /// At boot the service may start after whoever waits for it.
 const CONNECT_AGAIN: Duration = Duration::from_millis(20);
-/// After so long a person at a terminal wants to know what it is about.
-const SAY_SOMETHING: Duration = Duration::from_secs(1);
 
 /// Waits for the goal. Exit 0 when it is reached; 5 when the time is over; 3 when there was no service all the time.
 pub(crate) async fn run(arguments: &Arguments, options: &WaitOptions) -> Result<Exit, ClientError> {
     let begin = Instant::now();
     let deadline = tokio::time::Instant::from_std(begin) + options.timeout;
-    let mut waiting = Waiting { goal: options.goal, last: None, error: None, begin, said: None };
+    let mut waiting =
+        Waiting { goal: options.goal, last: None, error: None, begin, said: None, quiet: arguments.quiet };
     if let Ok(status) = timeout_at(deadline, waiting.reached(arguments)).await {
         if arguments.json {
             anstream::println!("{}", json(&status, arguments.compact));
@@ -29,6 +29,9 @@ pub(crate) async fn run(arguments: &Arguments, options: &WaitOptions) -> Result<
         (Some(status), _) => {
             if arguments.json {
                 anstream::println!("{}", json(&*status, arguments.compact));
+            }
+            if arguments.quiet {
+                return Ok(Exit::Timeout);
             }
             anstream::eprintln!(
                 "everclat: not {} after {}: {} {}",
@@ -50,6 +53,7 @@ struct Waiting {
     error: Option<ClientError>,
     begin: Instant,
     said: Option<String>,
+    quiet: bool,
 }
 
 impl Waiting {
@@ -70,7 +74,7 @@ impl Waiting {
         let mut client = Client::connect(&arguments.socket, PROGRAM).await?;
         client.watch().await?;
         loop {
-            let status = match tokio::time::timeout(SAY_SOMETHING, client.next()).await {
+            let status = match tokio::time::timeout(NOTICEABLE, client.next()).await {
                 // What it says next may be known again.
                 Ok(Err(error @ ClientError::Newer { .. })) => {
                     self.say(&error.to_string());
@@ -98,7 +102,7 @@ impl Waiting {
     }
 
     fn say(&mut self, words: &str) {
-        if self.begin.elapsed() >= SAY_SOMETHING && self.said.as_deref() != Some(words) {
+        if !self.quiet && self.begin.elapsed() >= NOTICEABLE && self.said.as_deref() != Some(words) {
             anstream::eprintln!("waiting: {words}");
             self.said = Some(words.to_owned());
         }
