@@ -132,6 +132,11 @@ pub(crate) enum ConfigVerb {
         /// The file
         path: PathBuf,
     },
+    /// Say what a key is for and what it may be; needs no service
+    Explain {
+        /// The key
+        key: String,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -4,7 +4,10 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use ipc::{Client, ClientError, Control, SettingsReport};
-use model::{ConfigProblem, Layer, Origin, SettingEntry, Settings, parse_config, setting_entries, unknown_key};
+use model::{
+    ConfigProblem, KeyReference, Layer, Origin, SettingEntry, Settings, key_references, parse_config, setting_entries,
+    unknown_key,
+};
 use serde::Serialize;
 use toml_edit::{Array, DocumentMut, Item, Value};
 
@@ -29,6 +32,7 @@ pub(crate) async fn run(arguments: &Arguments, options: &ConfigOptions) -> Resul
         ConfigVerb::List => return list(arguments).await,
         ConfigVerb::Get { key } => return get(arguments, key).await,
         ConfigVerb::Validate { path } => return Ok(validate(path)),
+        ConfigVerb::Explain { key } => return Ok(explain(arguments, key)),
         ConfigVerb::Set { key, value } => {
             if let Some(why) = locked(arguments, key).await? {
                 anstream::eprintln!("everclat: {why}");
@@ -100,6 +104,21 @@ async fn get(arguments: &Arguments, key: &str) -> Result<Exit, ClientError> {
         anstream::println!("{}", entry.value);
     }
     Ok(Exit::Good)
+}
+
+fn explain(arguments: &Arguments, key: &str) -> Exit {
+    let Some(reference) = key_references().into_iter().find(|reference| reference.key == key) else {
+        anstream::eprintln!("everclat: {}", unknown_key(key));
+        return Exit::Usage;
+    };
+    if arguments.json {
+        anstream::println!("{}", json(&reference, arguments.compact));
+        return Exit::Good;
+    }
+    let KeyReference { key, kind, default, allowed, about } = reference;
+    anstream::println!("{key}: {about}");
+    anstream::println!("  Type     {kind}\n  Allowed  {allowed}\n  Default  {default}");
+    Exit::Good
 }
 
 fn validate(path: &Path) -> Exit {

@@ -140,6 +140,36 @@ pub fn setting_entries(settings: &Settings) -> Vec<SettingEntry> {
     KEYS.iter().map(|key| (key.show)(settings)).collect()
 }
 
+/// What a key is about, as in docs/configuration.md.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyReference {
+    /// The key.
+    pub key: &'static str,
+    /// The sort of value.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The value without any file, as it would stand in one.
+    pub default: String,
+    /// What it may be.
+    pub allowed: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// Every key, in the order of the documentation.
+#[must_use]
+pub fn key_references() -> Vec<KeyReference> {
+    let defaults = Settings::default();
+    let reference = |key: &keys::Key| KeyReference {
+        key: key.name,
+        kind: key.kind,
+        default: (key.show)(&defaults).value,
+        allowed: key.allowed,
+        about: key.about,
+    };
+    KEYS.iter().map(reference).collect()
+}
+
 /// What to say about a key that does not exist.
 #[must_use]
 pub fn unknown_key(key: &str) -> String {

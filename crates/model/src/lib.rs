@@ -20,7 +20,8 @@ mod time;
 
 pub use code::{Code, Owner};
 pub use config::{
-    ConfigProblem, Layer, Layered, SettingEntry, lay, parse_config, parse_policy, setting_entries, unknown_key,
+    ConfigProblem, KeyReference, Layer, Layered, SettingEntry, key_references, lay, parse_config, parse_policy,
+    setting_entries, unknown_key,
 };
 pub use delta::{DeltaReason, NetworkDelta};
 pub use dns::DnsAnswer;

@@ -86,7 +86,7 @@ pub struct Settings {
     pub pause_max_minutes: Setting<u16>,
     /// MTU of our IPv4 default route in bytes; 0: uplink IPv6 MTU - 28.
     pub mtu: Setting<u16>,
-    /// Whether local users who are no administrators may change settings through the service.
+    /// Whether local users who are no administrators may have configuration and policies read again.
     pub allow_user_config: Setting<bool>,
     /// Where prefixes are learnt, best first, each at most once: router advertisements, DNS, and
     /// [`Policy`](Pref64Source::Policy) for [`pref64_static`](Self::pref64_static), which goes in front of all where

@@ -9,6 +9,10 @@ use crate::{Dad, InterfaceGlob, InvalidSetting, Origin, Pref64Source, Setting, S
 /// A key of configuration and policy.
 pub(super) struct Key {
     pub(super) name: &'static str,
+    /// For the documentation: the sort of value, what it may be, what it does.
+    pub(super) kind: &'static str,
+    pub(super) allowed: &'static str,
+    pub(super) about: &'static str,
     /// Takes a value from a file, or says what is wrong with it.
     pub(super) take: fn(&mut Settings, &Given, Origin) -> Result<(), String>,
     /// Takes over what other settings have.
@@ -20,9 +24,12 @@ pub(super) struct Key {
 }
 
 macro_rules! key {
-    ($name:literal, $field:ident, $read:expr, $write:expr) => {
+    ($name:literal, $field:ident, $read:expr, $write:expr, $kind:expr, $allowed:literal, $about:literal) => {
         Key {
             name: $name,
+            kind: $kind,
+            allowed: $allowed,
+            about: $about,
             take: |settings, value, origin| {
                 settings.$field.set($read(value, origin)?, origin);
                 Ok(())
@@ -35,26 +42,176 @@ macro_rules! key {
 }
 
 pub(super) const KEYS: [Key; 19] = [
-    key!("Enabled", enabled, boolean, ToString::to_string),
-    key!("Pref64Static", pref64_static, |value: &Given, _| value.list(PREFIX, parsed), |prefixes| shown(prefixes)),
-    key!("Pref64Sources", pref64_sources, sources, |sources| shown_as(sources, source_name)),
-    key!("Pref64Allow", pref64_allow, networks, |networks| shown(networks)),
-    key!("Pref64Deny", pref64_deny, networks, |networks| shown(networks)),
-    key!("InterfacesInclude", interfaces_include, globs, |globs| shown(globs)),
-    key!("InterfacesExclude", interfaces_exclude, globs, |globs| shown(globs)),
-    key!("ClatIpv4", clat_ipv4, address, quoted),
-    key!("Dad", dad, dad, show_dad),
-    key!("Ipv4RouteMetric", ipv4_route_metric, number(Settings::check_metric), ToString::to_string),
-    key!("Mtu", mtu, number(Settings::check_mtu), ToString::to_string),
-    key!("AllowUserPause", allow_user_pause, boolean, ToString::to_string),
-    key!("PauseMaxMinutes", pause_max_minutes, number(Settings::check_pause_max_minutes), ToString::to_string),
-    key!("AllowUserConfig", allow_user_config, boolean, ToString::to_string),
-    key!("ProbeEnabled", probe_enabled, boolean, ToString::to_string),
-    key!("ProbeTargetsV4", probe_targets_v4, |value: &Given, _| value.list(TARGET_V4, str::parse), |v| shown(v)),
-    key!("ProbeTargetsV6", probe_targets_v6, |value: &Given, _| value.list(TARGET_V6, str::parse), |v| shown(v)),
-    key!("ProbeIntervalSeconds", probe_interval_seconds, number(Settings::check_probe_interval), ToString::to_string),
-    key!("AllowInternetProbe", allow_internet_probe, boolean, ToString::to_string),
+    key!("Enabled", enabled, boolean, ToString::to_string, BOOLEAN, "`true`, `false`", "Off: the host is left alone."),
+    key!(
+        "Pref64Static",
+        pref64_static,
+        |value: &Given, _| value.list(PREFIX, parsed),
+        |items| shown(items),
+        LIST,
+        "NAT64 prefixes of length 32, 40, 48, 56, 64 or 96",
+        "Given by hand instead of learnt ones, unless `Pref64Sources` gives `policy` another place."
+    ),
+    key!(
+        "Pref64Sources",
+        pref64_sources,
+        sources,
+        |sources| shown_as(sources, source_name),
+        LIST,
+        "`ra`, `dns`, `policy`, each once",
+        "Where prefixes are learnt, best first; `policy` stands for `Pref64Static`."
+    ),
+    key!(
+        "Pref64Allow",
+        pref64_allow,
+        networks,
+        |items| shown(items),
+        LIST,
+        "IPv6 prefixes",
+        "A learnt prefix has to lie in one of them; empty: anywhere."
+    ),
+    key!(
+        "Pref64Deny",
+        pref64_deny,
+        networks,
+        |items| shown(items),
+        LIST,
+        "IPv6 prefixes",
+        "A learnt prefix may lie in none of them."
+    ),
+    key!(
+        "InterfacesInclude",
+        interfaces_include,
+        globs,
+        |items| shown(items),
+        LIST,
+        "names; `*`, `?` and `[ab]` stand for others",
+        "May be the uplink; empty: all."
+    ),
+    key!(
+        "InterfacesExclude",
+        interfaces_exclude,
+        globs,
+        |items| shown(items),
+        LIST,
+        "names; `*`, `?` and `[ab]` stand for others",
+        "May not be the uplink."
+    ),
+    key!(
+        "ClatIpv4",
+        clat_ipv4,
+        address,
+        quoted,
+        ADDRESS,
+        "192.0.0.2 to 192.0.0.7",
+        "The host's IPv4 address while Everclat translates (RFC 7335); another one when it is taken."
+    ),
+    key!(
+        "Dad",
+        dad,
+        dad,
+        show_dad,
+        CHOICE,
+        "`optimistic`, `strict`",
+        "How the IPv6 address for translated packets is claimed: used at once (RFC 4429), or after a second without objection."
+    ),
+    key!(
+        "Ipv4RouteMetric",
+        ipv4_route_metric,
+        number(Settings::check_metric),
+        ToString::to_string,
+        NUMBER,
+        "1 to 4294967295",
+        "Of our IPv4 default route; the default loses to native IPv4."
+    ),
+    key!(
+        "Mtu",
+        mtu,
+        number(Settings::check_mtu),
+        ToString::to_string,
+        NUMBER,
+        "0, or 1252 to 65507",
+        "Of our IPv4 default route, in bytes; 0: the uplink's IPv6 MTU - 28."
+    ),
+    key!(
+        "AllowUserPause",
+        allow_user_pause,
+        boolean,
+        ToString::to_string,
+        BOOLEAN,
+        "`true`, `false`",
+        "Whether users who are no administrators may pause."
+    ),
+    key!(
+        "PauseMaxMinutes",
+        pause_max_minutes,
+        number(Settings::check_pause_max_minutes),
+        ToString::to_string,
+        NUMBER,
+        "0 to 1440",
+        "The longest pause of such a user; 0: any."
+    ),
+    key!(
+        "AllowUserConfig",
+        allow_user_config,
+        boolean,
+        ToString::to_string,
+        BOOLEAN,
+        "`true`, `false`",
+        "Whether such users may have configuration and policies read again."
+    ),
+    key!(
+        "ProbeEnabled",
+        probe_enabled,
+        boolean,
+        ToString::to_string,
+        BOOLEAN,
+        "`true`, `false`",
+        "Whether the service may send packets of its own to find out whether IPv4 works."
+    ),
+    key!(
+        "ProbeTargetsV4",
+        probe_targets_v4,
+        |value: &Given, _| value.list(TARGET_V4, str::parse),
+        |items| shown(items),
+        LIST,
+        "IPv4 addresses, with or without port",
+        "What is probed through the NAT64: with a port by TCP, without by echo."
+    ),
+    key!(
+        "ProbeTargetsV6",
+        probe_targets_v6,
+        |value: &Given, _| value.list(TARGET_V6, str::parse),
+        |items| shown(items),
+        LIST,
+        "IPv6 addresses, with or without port",
+        "What is probed over IPv6, to tell a dead NAT64 from a dead network."
+    ),
+    key!(
+        "ProbeIntervalSeconds",
+        probe_interval_seconds,
+        number(Settings::check_probe_interval),
+        ToString::to_string,
+        NUMBER,
+        "0, or 30 to 3600",
+        "Between two probes while nothing happens; 0: only when in doubt."
+    ),
+    key!(
+        "AllowInternetProbe",
+        allow_internet_probe,
+        boolean,
+        ToString::to_string,
+        BOOLEAN,
+        "`true`, `false`",
+        "Whether public hosts may be probed where no target is given."
+    ),
 ];
+
+const BOOLEAN: &str = "boolean";
+const NUMBER: &str = "integer";
+const ADDRESS: &str = "address";
+const CHOICE: &str = "choice";
+const LIST: &str = "list of strings";
 
 const PREFIX: &str = "a prefix, such as \"64:ff9b::/96\"";
 const TARGET_V4: &str = "an address, such as \"198.51.100.1:443\"";

@@ -188,3 +188,20 @@ fn the_last_good_policy_stays_key_by_key() {
     let (_, problems) = policy(FIRST, "{\"Mtu\": 1300,\n}", None);
     assert!(problems[0].to_string().starts_with(&format!("{FIRST}:2: not valid JSON: ")), "{problems:?}");
 }
+
+/// The table of docs/configuration.md as it has to be.
+fn table() -> String {
+    let mut table = "| Key | Type | Default | Allowed | What it does |\n|---|---|---|---|---|\n".to_owned();
+    for KeyReference { key, kind, default, allowed, about } in key_references() {
+        table.push_str(&format!("| `{key}` | {kind} | `{default}` | {allowed} | {about} |\n"));
+    }
+    table
+}
+
+#[test]
+fn the_documentation_has_every_key_as_it_is() {
+    let text = include_str!("../../../../docs/configuration.md").replace("\r\n", "\n");
+    let written = text.split_once("<!-- keys -->\n").and_then(|(_, rest)| rest.split_once("<!-- end of keys -->"));
+    let (written, _) = written.expect("docs/configuration.md has both marks");
+    assert!(written == table(), "docs/configuration.md has to say between its marks:\n{}", table());
+}
