@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ipc::LogLevel;
 use tracing::info;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
@@ -37,14 +38,18 @@ struct Dial {
     changes: Mutex<u64>,
 }
 
-/// Begins to log: as much as `EVERCLAT_LOG` says (`debug`, or per part `everclat_engine=debug,info`), else INFO.
+/// Begins to log to stderr: as much as `EVERCLAT_LOG` says (`debug`, or per part `everclat_engine=debug,info`), else INFO.
 pub fn start() {
+    start_to(std::io::stderr, std::io::IsTerminal::is_terminal(&std::io::stderr()));
+}
+
+/// The same to `writer`, with colours or without.
+pub fn start_to(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, colours: bool) {
     let usual = std::env::var("EVERCLAT_LOG").ok().filter(|text| EnvFilter::try_new(text).is_ok());
     let usual = usual.unwrap_or_else(|| filter(LogLevel::Info));
     let (level, handle) = reload::Layer::new(EnvFilter::new(&usual));
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal);
-    let installed = tracing_subscriber::registry().with(level).with(stderr).with(Recorder::new(book())).try_init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
+    let installed = tracing_subscriber::registry().with(level).with(lines).with(Recorder::new(book())).try_init();
     if installed.is_ok() {
         let _ = DIAL.set(Dial { handle, usual, changes: Mutex::new(0) });
     }

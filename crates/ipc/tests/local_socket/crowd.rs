@@ -83,7 +83,9 @@ fn batch() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let current = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(current).unwrap().saturating_sub(1500).min(10_000)
+    let limit = usize::try_from(current).unwrap();
+    // The service and the other tests of this process need some, too.
+    limit.saturating_sub(1500).max(limit / 3).min(10_000)
 }
 
 #[tokio::test]
