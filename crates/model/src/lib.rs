@@ -27,8 +27,8 @@ pub use delta::{DeltaReason, NetworkDelta};
 pub use dns::DnsAnswer;
 pub use intent::{Applied, HostIntent, Ipv4Default, StepFailure};
 pub use network::{
-    AddressFlags, Link, LinkAddress, LinkKind, MacAddress, Neighbour, NetworkSnapshot, Route, RouteKind, RouteLookup,
-    solicited_node,
+    AddressFlags, IPV4_HALVES, Link, LinkAddress, LinkKind, MacAddress, Neighbour, NetworkSnapshot, Route, RouteKind,
+    RouteLookup, ipv4_through, solicited_node,
 };
 pub use news::{LinkNews, PortalAnswer};
 pub use plane::{

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
 
@@ -183,9 +183,49 @@ impl NetworkSnapshot {
     }
 }
 
+/// One address of each half of IPv4, as VPNs divide it, that hardly anybody has a route of its own for. Nothing is sent
+/// there.
+pub const IPV4_HALVES: [Ipv4Addr; 2] = [Ipv4Addr::new(11, 0, 0, 1), Ipv4Addr::new(203, 0, 113, 1)];
+
+/// [`NetworkSnapshot::ipv4_through`] where there is nothing but one table: the longest matching route decides, then its
+/// metric.
+#[must_use]
+pub fn ipv4_through(routes: &[Route]) -> Option<u32> {
+    let best = |destination: Ipv4Addr| {
+        let covers = |route: &&Route| matches!(route.destination, IpNet::V4(net) if net.contains(&destination));
+        let usable = routes.iter().filter(|route| route.kind == RouteKind::Unicast).filter(covers);
+        usable
+            .max_by_key(|route| (route.destination.prefix_len(), std::cmp::Reverse(route.metric)))
+            .map(|route| route.link)
+    };
+    let [lower, upper] = IPV4_HALVES.map(best);
+    lower.filter(|_| lower == upper)
+}
+
 /// The solicited-node multicast address of `address` (RFC 4291 section 2.7.1).
 #[must_use]
 pub fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let [.., a, b, c] = address.octets();
     Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(destination: &str, link: u32, metric: u32) -> Route {
+        let destination = destination.parse().unwrap();
+        Route { destination, gateway: None, link, metric, kind: RouteKind::Unicast, ours: false }
+    }
+
+    #[test]
+    fn both_halves_have_to_leave_the_same_way() {
+        let default = route("0.0.0.0/0", 2, 100);
+        assert_eq!(ipv4_through(&[]), None);
+        assert_eq!(ipv4_through(std::slice::from_ref(&default)), Some(2));
+        assert_eq!(ipv4_through(&[default.clone(), route("0.0.0.0/0", 7, 50)]), Some(7));
+        let half = route("0.0.0.0/1", 7, 500);
+        assert_eq!(ipv4_through(&[default.clone(), half.clone()]), None, "a split tunnel");
+        assert_eq!(ipv4_through(&[default, half, route("128.0.0.0/1", 7, 500)]), Some(7), "the longest match");
+    }
 }

@@ -20,9 +20,6 @@ use crate::routers::{self, Unheard};
 use crate::{ROUTE_PROTOCOL, TUN_NAME, listen};
 
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
-/// One address of each half of IPv4, as VPNs divide it, that hardly anybody has a route of its own for. Nothing is sent
-/// there.
-const HALVES: [Ipv4Addr; 2] = [Ipv4Addr::new(11, 0, 0, 1), Ipv4Addr::new(203, 0, 113, 1)];
 const EXISTS: i32 = libc::EEXIST;
 const ABSENT: [i32; 3] = [libc::ESRCH, libc::ENODEV, libc::EADDRNOTAVAIL];
 
@@ -149,7 +146,7 @@ impl LinuxHost {
     /// The interface by which both halves of IPv4 leave.
     async fn ipv4_through(&self) -> Option<u32> {
         let mut through = None;
-        for destination in HALVES {
+        for destination in model::IPV4_HALVES {
             let request = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(destination, 32).build();
             let answer = self.netlink.route().get(request).execute().try_next().await.ok().flatten()?;
             let link = codec::route_lookup(&answer)?.link;

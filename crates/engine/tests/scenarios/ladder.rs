@@ -227,10 +227,9 @@ const LADDER: [Rung; 14] = [
                 return;
             }
             world.report(PlaneEvent::Traffic);
-            let mut sent = 1_000_000 + u64::try_from(world.now.since_start().as_millis()).unwrap();
-            for _ in 0..30 {
+            let first = 1_000_000 + u64::try_from(world.now.since_start().as_millis()).unwrap();
+            for sent in first..first + 30 {
                 wait(world, 100);
-                sent += 1;
                 world.tell(Event::Sample(model::TrafficSample { sent, ..model::TrafficSample::default() }));
             }
         },

@@ -158,6 +158,7 @@ pub fn lookup_reply(message: &[u8]) -> Option<RouteLookup> {
 /// anything to us.
 pub fn tidy(snapshot: &mut NetworkSnapshot) {
     snapshot.routes.sort_by_key(|route| route.metric);
+    snapshot.ipv4_through = model::ipv4_through(&snapshot.routes);
     let NetworkSnapshot { routes, neighbours, lookups, .. } = snapshot;
     neighbours.retain(|neighbour| {
         routes.iter().any(|route| route.gateway == Some(IpAddr::V6(neighbour.address)))

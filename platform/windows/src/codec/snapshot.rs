@@ -52,7 +52,8 @@ pub fn snapshot(tables: &Tables, lookups: BTreeMap<Ipv6Addr, RouteLookup>, own: 
             || lookups.values().any(|lookup| lookup.gateway == Some(neighbour.address))
     });
     neighbours.sort_unstable_by_key(|neighbour| (neighbour.link, neighbour.address));
-    NetworkSnapshot { links, routes, neighbours, lookups }
+    let ipv4_through = model::ipv4_through(&routes);
+    NetworkSnapshot { links, routes, neighbours, lookups, ipv4_through }
 }
 
 fn link(row: &InterfaceRow, tables: &Tables) -> Option<Link> {
