@@ -147,6 +147,8 @@ impl Engine {
             .filter(|link| matches!(link.kind, LinkKind::Ethernet | LinkKind::Bridge | LinkKind::PointToPoint))
             .map(|link| InterfaceStatus {
                 name: link.name.clone(),
+                kind: None,
+                title: None,
                 up: link.is_usable(),
                 v6: link.global_v6().map(|(net, _)| net).collect(),
                 v4_native: native(link.index),

@@ -257,6 +257,12 @@ pub struct Cause {
 pub struct InterfaceStatus {
     /// Interface name.
     pub name: String,
+    /// What sort it is: ethernet, wifi, mobile, tunnel, bridge, virtual or other; null until it is known.
+    #[serde(rename = "type", default)]
+    pub kind: Option<String>,
+    /// What the system calls it, when that is more than its name.
+    #[serde(default)]
+    pub title: Option<String>,
     /// Whether it is up with carrier.
     pub up: bool,
     /// Global IPv6 addresses with prefix length.

@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 use crate::config::{InForce, Sources};
 use crate::dns;
 use crate::log;
+use crate::names::Names;
 use crate::plane::{Order, Plane, Report};
 use crate::rights;
 
@@ -47,6 +48,7 @@ pub(crate) struct Driver<H: Host, I: PlaneIo> {
     sources: Sources,
     in_force: InForce,
     macs: HashMap<u32, MacAddress>,
+    names: Names,
     changes: watch::Sender<u64>,
     last_snapshot: Option<Timestamp>,
     stale: bool,
@@ -74,6 +76,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 pid: std::process::id(),
             },
             macs: HashMap::new(),
+            names: Names::default(),
             changes: watch::Sender::new(0),
             last_snapshot: None,
             stale: true,
@@ -174,6 +177,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         match self.host.snapshot(&self.engine.lookup_targets(), own.as_ref()).await {
             Ok(snapshot) => {
                 self.macs = snapshot.links.values().filter_map(|link| Some((link.index, link.mac?))).collect();
+                self.names.learn(&snapshot, &self.changes);
                 self.engine.handle(Event::Snapshot(snapshot), self.clock.now());
             }
             // The last good picture stays.
@@ -309,7 +313,10 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
     }
 
     fn status(&self) -> Status {
-        self.engine.status(&self.process, &self.plane.counters().snapshot(), self.clock.now(), self.clock.wall())
+        let counters = self.plane.counters().snapshot();
+        let mut status = self.engine.status(&self.process, &counters, self.clock.now(), self.clock.wall());
+        self.names.describe(&mut status.interfaces);
+        status
     }
 }
 

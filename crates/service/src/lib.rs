@@ -9,6 +9,7 @@ pub mod config;
 pub mod dns;
 mod driver;
 pub mod log;
+mod names;
 mod options;
 mod os;
 mod plane;
