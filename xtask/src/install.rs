@@ -14,7 +14,7 @@ struct Tool {
     fedora: Option<&'static str>,
 }
 
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 13] = [
     Tool { program: "cc", debian: "build-essential", fedora: Some("gcc") },
     Tool { program: "ip", debian: "iproute2", fedora: Some("iproute") },
     Tool { program: "nstat", debian: "iproute2", fedora: Some("iproute") },
@@ -27,6 +27,7 @@ const TOOLS: [Tool; 12] = [
     Tool { program: "wg", debian: "wireguard-tools", fedora: Some("wireguard-tools") },
     // For kernels without WireGuard; Fedora's has it.
     Tool { program: "wireguard-go", debian: "wireguard-go", fedora: None },
+    Tool { program: "dbus-daemon", debian: "dbus-daemon", fedora: Some("dbus-daemon") },
     Tool { program: "iperf3", debian: "iperf3", fedora: Some("iperf3") },
 ];
 

@@ -11,10 +11,11 @@ use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteMetric, Rou
 use platform_api::{EVENT_QUEUE, Host, HostError, HostEvent, Observe, TunId};
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::codec;
 use crate::io::LinuxSockets;
+use crate::news::{self, NewsLinks, Places};
 use crate::plan::{Own, OwnTun, Step, default_in_place, plan};
 use crate::routers::{self, Unheard};
 use crate::{ROUTE_PROTOCOL, TUN_NAME, listen};
@@ -27,6 +28,7 @@ const ABSENT: [i32; 3] = [libc::ESRCH, libc::ENODEV, libc::EADDRNOTAVAIL];
 pub struct LinuxHost {
     netlink: Handle,
     unheard: Unheard,
+    links: watch::Sender<NewsLinks>,
 }
 
 impl std::fmt::Debug for LinuxHost {
@@ -44,7 +46,7 @@ impl LinuxHost {
         let (connection, netlink, _) =
             rtnetlink::new_connection().map_err(|error| HostError::new("open a netlink socket", error))?;
         tokio::spawn(connection);
-        Ok(Self { netlink, unheard: Unheard::default() })
+        Ok(Self { netlink, unheard: Unheard::default(), links: watch::Sender::default() })
     }
 
     /// What is of ours, with `tun` as our tunnel.
@@ -170,8 +172,9 @@ impl Observe for LinuxHost {
     fn subscribe(&mut self) -> Result<mpsc::Receiver<HostEvent>, HostError> {
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
         listen::listen(sender.clone())?;
-        routers::listen(self.unheard.clone(), sender)
+        routers::listen(self.unheard.clone(), sender.clone())
             .map_err(|error| HostError::new("listen to routers where the kernel does not", error))?;
+        news::listen(Places::default(), self.links.subscribe(), sender);
         Ok(receiver)
     }
 
@@ -221,6 +224,12 @@ impl Observe for LinuxHost {
                 || snapshot.lookups.values().any(|lookup| lookup.gateway == Some(neighbour.address))
         });
         snapshot.neighbours.sort_unstable_by_key(|neighbour| (neighbour.link, neighbour.address));
+        let links = news::links(&snapshot);
+        self.links.send_if_modified(|known| {
+            let changed = *known != links;
+            *known = links;
+            changed
+        });
         Ok(snapshot)
     }
 }

@@ -21,6 +21,8 @@ mod io;
 #[cfg(target_os = "linux")]
 mod listen;
 #[cfg(target_os = "linux")]
+mod news;
+#[cfg(target_os = "linux")]
 mod routers;
 #[cfg(target_os = "linux")]
 mod sys;

@@ -2,6 +2,7 @@
 
 pub mod advertisement;
 mod notice;
+pub mod resolvers;
 mod snapshot;
 
 pub use notice::{Notice, notices};

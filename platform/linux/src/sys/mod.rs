@@ -1,5 +1,7 @@
 //! System calls that neither rustix nor socket2 offers. The only `unsafe` of this crate.
 
 mod packet;
+mod watch;
 
 pub(crate) use packet::{bind_to_link, enable_vnet_header};
+pub(crate) use watch::watch;

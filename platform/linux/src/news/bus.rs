@@ -1,0 +1,251 @@
+//! The system bus: one connection for all services, their signals taken as hints to ask again.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv6Addr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::debug;
+use zbus::connection::Builder;
+use zbus::message::Type;
+use zbus::{Connection, DynamicType, MessageStream, OwnedVariant};
+
+use super::network_manager::{self, Device};
+use super::{Backoff, Hints, NewsLinks, networkd, resolved};
+
+/// More interfaces than any desktop has; container hosts have more, none of them uplinks.
+pub(super) const MAX_LINKS: usize = 256;
+
+/// A service answers within milliseconds; one that hangs must not keep the others from being heard.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Signals come in bursts: a lease is a handful.
+const BURST: Duration = Duration::from_millis(100);
+
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
+
+/// Where the bus is; by default the system bus, by `DBUS_SYSTEM_BUS_ADDRESS` or at its usual place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Address(pub(super) Option<String>);
+
+/// What the services on the bus say; `None` for those that are not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Knowledge {
+    pub(super) network_manager: Option<Vec<Device>>,
+    pub(super) networkd: Option<BTreeMap<u32, Vec<Ipv6Addr>>>,
+    pub(super) resolved: Option<BTreeMap<u32, Vec<Ipv6Addr>>>,
+}
+
+/// A question was not answered as it should have been. Nobody acts on why.
+#[derive(Debug)]
+pub(super) struct Failure;
+
+/// Ends when nobody wants to know any more.
+pub(super) async fn run(
+    address: Address,
+    hints: Hints,
+    mut links: watch::Receiver<NewsLinks>,
+    knows: watch::Sender<Option<Knowledge>>,
+) {
+    let mut backoff = Backoff::new();
+    loop {
+        let begin = Instant::now();
+        tokio::select! {
+            result = session(&address, &hints, links.clone(), &knows) => {
+                if let Err(error) = result {
+                    debug!(%error, "no system bus");
+                    tell(&knows, Knowledge::default());
+                }
+            }
+            () = gone(&mut links) => return,
+        }
+        tokio::select! {
+            () = sleep(backoff.pause(begin.elapsed())) => {}
+            () = gone(&mut links) => return,
+        }
+    }
+}
+
+async fn gone(links: &mut watch::Receiver<NewsLinks>) {
+    while links.changed().await.is_ok() {}
+}
+
+fn tell(knows: &watch::Sender<Option<Knowledge>>, knowledge: Knowledge) {
+    knows.send_if_modified(|known| {
+        let changed = known.as_ref() != Some(&knowledge);
+        *known = Some(knowledge);
+        changed
+    });
+}
+
+/// From connecting to the loss of the connection. What is known outlives it: a bus that starts anew is back before long.
+async fn session(
+    address: &Address,
+    hints: &Hints,
+    mut links: watch::Receiver<NewsLinks>,
+    knows: &watch::Sender<Option<Knowledge>>,
+) -> zbus::Result<()> {
+    let builder = match &address.0 {
+        Some(address) => Builder::address(address.as_str()),
+        None => Builder::system(),
+    };
+    let connecting = timeout(PATIENCE, builder.build()).await;
+    let bus = connecting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    // Listen first, look afterwards.
+    let mut pump = JoinSet::new();
+    pump.spawn(count_signals(MessageStream::from(&bus), Arc::clone(&hints.bus)));
+    for rule in rules() {
+        let added = call::<_, ()>(&bus, BUS, BUS_PATH, BUS, "AddMatch", &rule).await;
+        added.map_err(|Failure| io::Error::other("the bus does not tell what happens"))?;
+    }
+    loop {
+        // Folders to watch may have come with a service.
+        hints.files.notify_one();
+        let knowledge = look(&bus).await;
+        if bus.is_closed() {
+            return Ok(());
+        }
+        debug!(?knowledge, "on the system bus");
+        tell(knows, knowledge);
+        tokio::select! {
+            () = bus.closed() => return Ok(()),
+            () = hints.bus.notified() => {}
+            // networkd says nothing of a new link's resolvers that its folder does not say.
+            _ = links.changed() => {}
+        }
+        sleep(BURST).await;
+        links.mark_unchanged();
+    }
+}
+
+/// Each signal a hint. Always at it, as zbus wants it: a full queue would hold up the answers, too.
+async fn count_signals(mut messages: MessageStream, hint: Arc<Notify>) {
+    while let Some(message) = messages.next().await {
+        if message.is_ok_and(|message| message.message_type() == Type::Signal) {
+            hint.notify_one();
+        }
+    }
+    hint.notify_one();
+}
+
+/// What to be told of. By the first argument, so that access points and byte counters wake nobody.
+fn rules() -> Vec<String> {
+    let owners = [network_manager::NAME, networkd::NAME, resolved::NAME];
+    let properties = [
+        (network_manager::NAME, network_manager::NAME),
+        (network_manager::NAME, network_manager::DEVICE),
+        (network_manager::NAME, network_manager::LEASE),
+        (networkd::NAME, networkd::LINK),
+        (resolved::NAME, resolved::MANAGER),
+    ];
+    let owners = owners.map(|name| format!("type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{name}'"));
+    let properties = properties.map(|(sender, interface)| {
+        format!(
+            "type='signal',sender='{sender}',interface='org.freedesktop.DBus.Properties',\
+             member='PropertiesChanged',arg0='{interface}'"
+        )
+    });
+    owners.into_iter().chain(properties).collect()
+}
+
+async fn look(bus: &Connection) -> Knowledge {
+    let mut knowledge = Knowledge::default();
+    if let Some(owner) = owner(bus, network_manager::NAME).await {
+        knowledge.network_manager = Some(network_manager::devices(bus, &owner).await.unwrap_or_default());
+    }
+    if let Some(owner) = owner(bus, networkd::NAME).await {
+        knowledge.networkd = Some(networkd::links(bus, &owner).await.unwrap_or_default());
+    }
+    if let Some(owner) = owner(bus, resolved::NAME).await {
+        knowledge.resolved = Some(resolved::links(bus, &owner).await.unwrap_or_default());
+    }
+    knowledge
+}
+
+/// Who has the name now. Asked by its unique name, a service that is not running is not started.
+async fn owner(bus: &Connection, name: &str) -> Option<String> {
+    let owner: String = call(bus, BUS, BUS_PATH, BUS, "GetNameOwner", &name).await.ok()?;
+    let process: u32 = call(bus, BUS, BUS_PATH, BUS, "GetConnectionUnixProcessID", &owner.as_str()).await.ok()?;
+    is_of_our_network(process).then_some(owner)
+}
+
+/// The bus is a file, which other network namespaces may see, too; interface numbers mean nothing there. Where we may
+/// not look (resolved has its own user), the host's services are our own.
+fn is_of_our_network(process: u32) -> bool {
+    let ours = std::fs::read_link("/proc/self/ns/net");
+    match (ours, std::fs::read_link(Path::new("/proc").join(process.to_string()).join("ns/net"))) {
+        (Ok(ours), Ok(theirs)) => ours == theirs,
+        (_, Err(error)) => error.kind() == io::ErrorKind::PermissionDenied,
+        (Err(_), Ok(_)) => true,
+    }
+}
+
+/// Asks `owner`, for [`PATIENCE`] at the longest.
+pub(super) async fn call<B: Serialize + DynamicType, A: DeserializeOwned + zbus::Type>(
+    bus: &Connection,
+    owner: &str,
+    path: &str,
+    interface: &str,
+    method: &str,
+    body: &B,
+) -> Result<A, Failure> {
+    let asking = bus.call_method(Some(owner), path, Some(interface), method, body);
+    match timeout(PATIENCE, asking).await {
+        Ok(Ok(answer)) => answer.body().deserialize().map_err(|error| refused(method, &error)),
+        Ok(Err(error)) => Err(refused(method, &error)),
+        Err(error) => Err(refused(method, &error)),
+    }
+}
+
+fn refused(method: &str, error: &dyn std::fmt::Display) -> Failure {
+    debug!(method, %error, "no answer on the system bus");
+    Failure
+}
+
+/// One property.
+pub(super) async fn property(
+    bus: &Connection,
+    owner: &str,
+    path: &str,
+    interface: &str,
+    name: &str,
+) -> Result<OwnedVariant, Failure> {
+    call(bus, owner, path, "org.freedesktop.DBus.Properties", "Get", &(interface, name)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn services_of_other_networks_are_not_ours() {
+        assert!(is_of_our_network(std::process::id()));
+        let child = Command::new("unshare").args(["--net", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
+        // It echoes once it is there; without root it never is.
+        let echoes = {
+            use std::io::{Read, Write};
+            let written = child.stdin.as_mut().unwrap().write_all(b"x").is_ok();
+            written && child.stdout.as_mut().unwrap().read_exact(&mut [0]).is_ok()
+        };
+        if echoes {
+            assert!(!is_of_our_network(child.id()));
+        } else {
+            eprintln!("SKIPPED: may not make a network namespace; run as root");
+        }
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(!is_of_our_network(child.id()), "a process that is not there");
+    }
+}
