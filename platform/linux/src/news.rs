@@ -1,10 +1,11 @@
 //! What the system knows about an uplink beside router advertisements: resolvers that its network gave, captive portals
-//! that NetworkManager found.
+//! that NetworkManager found, option 108 of DHCPv4.
 //!
 //! Each source has a task that brings whole pictures; [`ledger::Ledger`] weighs them and says what is new. Without a bus
 //! or any of its services everything goes on, and nothing is said about it.
 
 mod bus;
+mod dhcp4;
 mod files;
 mod ledger;
 mod network_manager;
@@ -64,6 +65,7 @@ pub(crate) fn listen(places: Places, links: watch::Receiver<NewsLinks>, sender: 
     let (files_know, files) = watch::channel(Vec::new());
     tokio::spawn(bus::run(places.bus, hints.clone(), links.clone(), bus_knows));
     tokio::spawn(files::run(places.files, hints, files_know));
+    tokio::spawn(dhcp4::run(links.clone(), sender.clone()));
     tokio::spawn(weigh(links, bus, files, sender));
 }
 

@@ -1,6 +1,7 @@
 //! The kernel's words in ours.
 
 pub mod advertisement;
+pub mod dhcp4;
 mod notice;
 pub mod resolvers;
 mod snapshot;
