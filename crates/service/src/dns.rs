@@ -1,10 +1,12 @@
-//! The question of RFC 7050: the AAAA records of `ipv4only.arpa.`, asked of the resolvers learnt on one uplink.
+//! The question of RFC 7050: the AAAA records of `ipv4only.arpa.`, asked of the resolvers learnt on one uplink. The few
+//! other names that are looked up there take the same way.
 //!
 //! When to ask and what the addresses mean is the engine's; here one question is brought to an answer.
 
+mod check;
 mod provider;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
@@ -23,6 +25,7 @@ use platform_api::UplinkSockets;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 
+pub use check::check_points;
 use provider::{Uplink, Way};
 
 /// The well-known IPv4-only name (RFC 7050 section 3). Its final dot keeps search lists out.
@@ -48,14 +51,43 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 const SILENCE: &str = "no answer";
 
+/// What came of one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Records of the name, aliases followed, and the smallest TTL on the way.
+    Found(Vec<RData>, Duration),
+    /// There are none, for so long.
+    Nothing(Duration),
+    /// No usable answer, and why.
+    Failed(String),
+}
+
 /// Asks `servers`, which were learnt on `link`, from sockets bound to `link`, for `budget` at the longest.
 ///
 /// They are asked in their order, each next one as soon as those before it have failed, said no, or been silent for
 /// half a second. The first one that has addresses decides; a "no" counts when nobody has any, with the longest life
 /// that was given, so that nobody is asked again too soon.
 pub async fn ask<S: UplinkSockets>(sockets: &S, link: u32, servers: &[Ipv6Addr], budget: Duration) -> DnsAnswer {
-    let servers: Vec<_> = servers.iter().map(|server| endpoint(*server, link)).collect();
-    ask_all(sockets, link, &servers, budget).await
+    ask_all(sockets, link, &endpoints(servers, link), budget).await
+}
+
+async fn ask_all<S: UplinkSockets>(sockets: &S, link: u32, servers: &[SocketAddrV6], budget: Duration) -> DnsAnswer {
+    match look_up(sockets, link, servers, NAME, RecordType::AAAA, budget).await {
+        Outcome::Found(records, ttl) => DnsAnswer::Addresses { addresses: addresses(&records), ttl },
+        Outcome::Nothing(ttl) => DnsAnswer::Negative { ttl },
+        Outcome::Failed(reason) => DnsAnswer::Failed { reason },
+    }
+}
+
+/// The IPv6 addresses among `records`.
+pub(crate) fn addresses(records: &[RData]) -> Vec<Ipv6Addr> {
+    let address = |record: &RData| if let RData::AAAA(AAAA(address)) = record { Some(*address) } else { None };
+    records.iter().filter_map(address).collect()
+}
+
+/// Where `servers` are asked.
+pub(crate) fn endpoints(servers: &[Ipv6Addr], link: u32) -> Vec<SocketAddrV6> {
+    servers.iter().map(|server| endpoint(*server, link)).collect()
 }
 
 fn endpoint(server: Ipv6Addr, link: u32) -> SocketAddrV6 {
@@ -63,7 +95,15 @@ fn endpoint(server: Ipv6Addr, link: u32) -> SocketAddrV6 {
     SocketAddrV6::new(server, PORT, 0, scope)
 }
 
-async fn ask_all<S: UplinkSockets>(sockets: &S, link: u32, servers: &[SocketAddrV6], budget: Duration) -> DnsAnswer {
+/// Asks for the records `kind` of `name`, which ends with a dot, as [`ask`] does.
+pub(crate) async fn look_up<S: UplinkSockets>(
+    sockets: &S,
+    link: u32,
+    servers: &[SocketAddrV6],
+    name: &str,
+    kind: RecordType,
+    budget: Duration,
+) -> Outcome {
     let mut deadline = Instant::now() + budget;
     let mut negative: Option<Duration> = None;
     let mut failures = vec![SILENCE.to_owned(); servers.len()];
@@ -72,19 +112,19 @@ async fn ask_all<S: UplinkSockets>(sockets: &S, link: u32, servers: &[SocketAddr
     loop {
         if let Some((number, &server)) = waiting.next() {
             let way = Way { uplink: Uplink::new(sockets.clone(), link), server };
-            asked.push(async move { (number, ask_one(way, budget).await) });
+            asked.push(async move { (number, ask_one(way, name, kind, budget).await) });
         } else if asked.is_empty() {
             break;
         }
         tokio::select! {
             biased;
-            Some((number, answer)) = asked.next() => match answer {
-                DnsAnswer::Addresses { .. } => return answer,
-                DnsAnswer::Negative { ttl } => {
+            Some((number, outcome)) = asked.next() => match outcome {
+                Outcome::Found(..) => return outcome,
+                Outcome::Nothing(ttl) => {
                     negative = negative.max(Some(ttl));
                     deadline = deadline.min(Instant::now() + SECOND_OPINION);
                 }
-                DnsAnswer::Failed { reason } => {
+                Outcome::Failed(reason) => {
                     debug!(link, server = %servers[number], reason, "the resolver is of no help");
                     failures[number] = reason;
                 }
@@ -94,7 +134,7 @@ async fn ask_all<S: UplinkSockets>(sockets: &S, link: u32, servers: &[SocketAddr
         }
     }
     match negative {
-        Some(ttl) => DnsAnswer::Negative { ttl },
+        Some(ttl) => Outcome::Nothing(ttl),
         None if failures.is_empty() => failed("no resolver is known"),
         None => {
             let numbered = failures.iter().zip(1..).map(|(failure, number)| format!("resolver {number}: {failure}"));
@@ -103,20 +143,25 @@ async fn ask_all<S: UplinkSockets>(sockets: &S, link: u32, servers: &[SocketAddr
     }
 }
 
-async fn ask_one<S: UplinkSockets>(way: Way<S>, budget: Duration) -> DnsAnswer {
-    match look_up(way, budget).await {
-        Ok((name, lookup)) => addresses(name, &lookup),
-        Err(error) => without_addresses(&error),
+async fn ask_one<S: UplinkSockets>(way: Way<S>, name: &str, kind: RecordType, budget: Duration) -> Outcome {
+    match exchange(way, name, kind, budget).await {
+        Ok((name, lookup)) => records(name, kind, &lookup),
+        Err(error) => without_records(&error),
     }
 }
 
-async fn look_up<S: UplinkSockets>(way: Way<S>, budget: Duration) -> Result<(Name, Lookup), NetError> {
-    let name = Name::from_ascii(NAME)?;
+async fn exchange<S: UplinkSockets>(
+    way: Way<S>,
+    name: &str,
+    kind: RecordType,
+    budget: Duration,
+) -> Result<(Name, Lookup), NetError> {
+    let name = Name::from_ascii(name)?;
     let server = NameServerConfig::udp_and_tcp(IpAddr::V6(*way.server.ip()));
     let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
     let mut builder = Resolver::builder_with_config(config, way);
     set(builder.options_mut(), budget);
-    let lookup = builder.build()?.lookup(name.clone(), RecordType::AAAA).await?;
+    let lookup = builder.build()?.lookup(name.clone(), kind).await?;
     Ok((name, lookup))
 }
 
@@ -135,8 +180,8 @@ fn set(options: &mut ResolverOpts, budget: Duration) {
 }
 
 /// Follows the aliases from `owner` on; records of other names are none of ours.
-fn addresses(mut owner: Name, lookup: &Lookup) -> DnsAnswer {
-    let mut addresses = Vec::new();
+fn records(mut owner: Name, kind: RecordType, lookup: &Lookup) -> Outcome {
+    let mut found = Vec::new();
     let mut ttl = LONGEST;
     for record in lookup.answers() {
         if record.name != owner {
@@ -144,17 +189,17 @@ fn addresses(mut owner: Name, lookup: &Lookup) -> DnsAnswer {
         }
         if let RData::CNAME(CNAME(target)) = &record.data {
             owner = target.clone();
-        } else if let RData::AAAA(AAAA(address)) = &record.data {
-            addresses.push(*address);
+        } else if record.record_type() == kind {
+            found.push(record.data.clone());
         } else {
             continue;
         }
         ttl = ttl.min(Duration::from_secs(record.ttl.into()));
     }
-    if addresses.is_empty() { failed("an answer about another name") } else { DnsAnswer::Addresses { addresses, ttl } }
+    if found.is_empty() { failed("an answer about another name") } else { Outcome::Found(found, ttl) }
 }
 
-fn without_addresses(error: &NetError) -> DnsAnswer {
+fn without_records(error: &NetError) -> Outcome {
     if let NetError::Dns(DnsError::NoRecordsFound(no)) = error {
         negative(no)
     } else if let NetError::Dns(DnsError::ResponseCode(code)) = error {
@@ -169,7 +214,7 @@ fn without_addresses(error: &NetError) -> DnsAnswer {
     }
 }
 
-fn negative(no: &NoRecords) -> DnsAnswer {
+fn negative(no: &NoRecords) -> Outcome {
     let (no_name, no_error) = (ResponseCode::NXDomain, ResponseCode::NoError);
     if no.response_code != no_name && no.response_code != no_error {
         return failed(&no.response_code);
@@ -179,9 +224,9 @@ fn negative(no: &NoRecords) -> DnsAnswer {
         return failed("a referral to other servers");
     }
     let ttl = no.negative_ttl.map_or(NEGATIVE_DEFAULT, |seconds| Duration::from_secs(seconds.into()));
-    DnsAnswer::Negative { ttl: ttl.min(LONGEST) }
+    Outcome::Nothing(ttl.min(LONGEST))
 }
 
-fn failed(reason: &(impl ToString + ?Sized)) -> DnsAnswer {
-    DnsAnswer::Failed { reason: reason.to_string() }
+fn failed(reason: &(impl ToString + ?Sized)) -> Outcome {
+    Outcome::Failed(reason.to_string())
 }

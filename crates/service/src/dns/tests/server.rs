@@ -1,6 +1,6 @@
 //! A DNS server that does as it is told, and says what it heard, byte by byte. It shares no code with the resolver.
 
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,37 +10,50 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// `ipv4only.arpa.` on the wire.
-pub(super) const NAME: &[u8] = b"\x08ipv4only\x04arpa\0";
+pub(crate) const NAME: &[u8] = b"\x08ipv4only\x04arpa\0";
 /// A pointer to the question's name.
-pub(super) const SAME: &[u8] = &[0xc0, 12];
+pub(crate) const SAME: &[u8] = &[0xc0, 12];
 
 const AAAA: u16 = 28;
+const A: u16 = 1;
+const PTR: u16 = 12;
 const CNAME: u16 = 5;
 const SOA: u16 = 6;
 const NS: u16 = 2;
 
-pub(super) const RESPONSE: u16 = 0x8180;
-pub(super) const TRUNCATED: u16 = 0x8380;
-pub(super) const SERVFAIL: u16 = 0x8182;
-pub(super) const NXDOMAIN: u16 = 0x8183;
-pub(super) const REFUSED: u16 = 0x8185;
+pub(crate) const RESPONSE: u16 = 0x8180;
+pub(crate) const TRUNCATED: u16 = 0x8380;
+pub(crate) const SERVFAIL: u16 = 0x8182;
+pub(crate) const NXDOMAIN: u16 = 0x8183;
+pub(crate) const REFUSED: u16 = 0x8185;
 
 /// One question as it arrived.
 #[derive(Clone, Debug)]
-pub(super) struct Heard {
-    pub(super) tcp: bool,
-    pub(super) from: SocketAddr,
-    pub(super) at: Instant,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Heard {
+    pub(crate) tcp: bool,
+    pub(crate) from: SocketAddr,
+    pub(crate) at: Instant,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Heard {
-    pub(super) fn id(&self) -> [u8; 2] {
+    pub(crate) fn id(&self) -> [u8; 2] {
         [self.bytes[0], self.bytes[1]]
     }
 
+    /// The type that is asked for.
+    pub(crate) fn kind(&self) -> u16 {
+        let at = self.bytes.len() - 4;
+        u16::from_be_bytes([self.bytes[at], self.bytes[at + 1]])
+    }
+
+    /// Whether it is about `name`.
+    pub(crate) fn is_about(&self, name: &[u8]) -> bool {
+        self.bytes[12..].starts_with(name)
+    }
+
     /// An answer with this question's id and question section.
-    pub(super) fn answer(&self, flags: u16, answers: &[Vec<u8>], authority: &[Vec<u8>]) -> Vec<u8> {
+    pub(crate) fn answer(&self, flags: u16, answers: &[Vec<u8>], authority: &[Vec<u8>]) -> Vec<u8> {
         let mut message = self.id().to_vec();
         message.extend(flags.to_be_bytes());
         let count = |records: &[Vec<u8>]| u16::try_from(records.len()).unwrap();
@@ -56,8 +69,8 @@ impl Heard {
 
 /// Serves until it is dropped. The script says what is said to the question with a number, counted from 0: any number of
 /// messages.
-pub(super) struct Server {
-    pub(super) address: SocketAddrV6,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddrV6,
     state: Arc<Mutex<State>>,
     tasks: JoinSet<()>,
 }
@@ -71,7 +84,7 @@ type Script = Box<dyn FnMut(usize, &Heard) -> Vec<Vec<u8>> + Send>;
 
 impl Server {
     /// On UDP and TCP.
-    pub(super) async fn start(script: impl FnMut(usize, &Heard) -> Vec<Vec<u8>> + Send + 'static) -> Self {
+    pub(crate) async fn start(script: impl FnMut(usize, &Heard) -> Vec<Vec<u8>> + Send + 'static) -> Self {
         let (tcp, udp) = loop {
             let tcp = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
             // The other tests' sockets sit on ports drawn by lot; this one may be among them.
@@ -85,7 +98,7 @@ impl Server {
     }
 
     /// On UDP; TCP connections are refused.
-    pub(super) async fn udp_only(script: impl FnMut(usize, &Heard) -> Vec<Vec<u8>> + Send + 'static) -> Self {
+    pub(crate) async fn udp_only(script: impl FnMut(usize, &Heard) -> Vec<Vec<u8>> + Send + 'static) -> Self {
         Self::on(UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap(), script)
     }
 
@@ -97,11 +110,11 @@ impl Server {
         Self { address, state, tasks }
     }
 
-    pub(super) async fn silent() -> Self {
+    pub(crate) async fn silent() -> Self {
         Self::start(|_, _| Vec::new()).await
     }
 
-    pub(super) fn heard(&self) -> Vec<Heard> {
+    pub(crate) fn heard(&self) -> Vec<Heard> {
         self.state.lock().unwrap().heard.clone()
     }
 }
@@ -148,19 +161,27 @@ fn record(owner: &[u8], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
     record
 }
 
-pub(super) fn aaaa(owner: &[u8], ttl: u32, address: &str) -> Vec<u8> {
+pub(crate) fn aaaa(owner: &[u8], ttl: u32, address: &str) -> Vec<u8> {
     record(owner, AAAA, ttl, &address.parse::<Ipv6Addr>().unwrap().octets())
 }
 
-pub(super) fn cname(owner: &[u8], ttl: u32, target: &[u8]) -> Vec<u8> {
+pub(crate) fn a(owner: &[u8], ttl: u32, address: &str) -> Vec<u8> {
+    record(owner, A, ttl, &address.parse::<Ipv4Addr>().unwrap().octets())
+}
+
+pub(crate) fn ptr(owner: &[u8], target: &[u8]) -> Vec<u8> {
+    record(owner, PTR, 600, target)
+}
+
+pub(crate) fn cname(owner: &[u8], ttl: u32, target: &[u8]) -> Vec<u8> {
     record(owner, CNAME, ttl, target)
 }
 
-pub(super) fn ns(owner: &[u8], target: &[u8]) -> Vec<u8> {
+pub(crate) fn ns(owner: &[u8], target: &[u8]) -> Vec<u8> {
     record(owner, NS, 3600, target)
 }
 
-pub(super) fn soa(ttl: u32, minimum: u32) -> Vec<u8> {
+pub(crate) fn soa(ttl: u32, minimum: u32) -> Vec<u8> {
     let mut data = b"\x03sns\x03dns\x05icann\x03org\0\x03noc\x03dns\x05icann\x03org\0".to_vec();
     for number in [2_026_112_100, 7200, 3600, 604_800, minimum] {
         data.extend(u32::to_be_bytes(number));
@@ -169,6 +190,6 @@ pub(super) fn soa(ttl: u32, minimum: u32) -> Vec<u8> {
 }
 
 /// The time between two questions.
-pub(super) fn gap(first: &Heard, second: &Heard) -> Duration {
+pub(crate) fn gap(first: &Heard, second: &Heard) -> Duration {
     second.at.duration_since(first.at)
 }
