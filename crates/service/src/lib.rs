@@ -13,6 +13,7 @@ mod names;
 mod options;
 mod os;
 mod plane;
+pub mod portal;
 mod rights;
 mod secret;
 mod watch;
