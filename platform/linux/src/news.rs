@@ -21,6 +21,7 @@ use std::time::Duration;
 use model::{LinkKind, NetworkSnapshot};
 use platform_api::HostEvent;
 use tokio::sync::{Notify, mpsc, watch};
+use tracing::debug;
 
 use bus::Address;
 use files::Files;
@@ -116,6 +117,7 @@ async fn weigh(
             Ok(()) = files.changed() => ledger.files = files.borrow_and_update().clone(),
         }
         for (link, news) in ledger.settle() {
+            debug!(link, ?news, "the system says");
             if sender.send(HostEvent::News { link, news }).await.is_err() {
                 return;
             }

@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(dhcp6_name_servers(&flood).len(), MAX_RESOLVERS);
     }
 
-    /// Laid out by networkd-json.c of systemd 257: `dns_append_json_one`.
+    /// Laid out like [`RECORDED`].
     fn described(state: &str, servers: &str) -> String {
         format!(
             r#"{{"Index":2,"Name":"eth0","AdministrativeState":"{state}","SetupState":"{state}","DNS":[{servers}]}}"#
@@ -140,6 +140,21 @@ mod tests {
         let ipv4 = r#"{"Family":2,"Address":[192,0,2,1],"ConfigSource":"DHCPv6"}"#;
         assert_eq!(networkd_link(&described("configuring", ipv4)), Some(vec![]));
         assert_eq!(networkd_link(r#"{"SetupState":"configured"}"#), Some(vec![]));
+    }
+
+    /// Recorded from systemd-networkd 252.39 of Debian 12 in a network namespace, with a server of its configuration and one
+    /// of dnsmasq's advertisement; fields that do not matter here are cut out.
+    const RECORDED: &str = r#"{"Index":3,"Name":"eth0","Kind":"veth","Type":"ether","Driver":"veth",
+        "HardwareAddress":[134,147,37,48,164,2],"AdministrativeState":"configured","OperationalState":"routable",
+        "OnlineState":"online","NetworkFile":"/run/systemd/network/10.network","RequiredForOnline":true,"DNS":[
+        {"Family":10,"Address":[32,1,13,184,11,173,0,0,0,0,0,0,0,0,0,1],"ConfigSource":"static"},
+        {"Family":10,"Address":[32,1,13,184,0,1,0,0,0,0,0,0,0,0,0,83],"ConfigSource":"NDisc",
+        "ConfigProvider":[254,128,0,0,0,0,0,0,232,8,46,255,254,224,214,117]}],
+        "DNSSettings":[{"LLMNR":"yes","ConfigSource":"static"},{"MDNS":"no","ConfigSource":"static"}]}"#;
+
+    #[test]
+    fn networkd_itself_is_understood() {
+        assert_eq!(networkd_link(RECORDED), Some(list(&["2001:db8:1::53"])));
     }
 
     #[test]

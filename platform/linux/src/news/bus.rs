@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::debug;
+use tracing::{debug, trace};
 use zbus::connection::Builder;
 use zbus::message::Type;
 use zbus::{Connection, DynamicType, MessageStream, OwnedVariant};
@@ -82,6 +82,9 @@ async fn gone(links: &mut watch::Receiver<NewsLinks>) {
 fn tell(knows: &watch::Sender<Option<Knowledge>>, knowledge: Knowledge) {
     knows.send_if_modified(|known| {
         let changed = known.as_ref() != Some(&knowledge);
+        if changed {
+            debug!(?knowledge, "on the system bus");
+        }
         *known = Some(knowledge);
         changed
     });
@@ -114,7 +117,6 @@ async fn session(
         if bus.is_closed() {
             return Ok(());
         }
-        debug!(?knowledge, "on the system bus");
         tell(knows, knowledge);
         tokio::select! {
             () = bus.closed() => return Ok(()),
@@ -123,7 +125,9 @@ async fn session(
             _ = links.changed() => {}
         }
         sleep(BURST).await;
+        // What came meanwhile will be seen.
         links.mark_unchanged();
+        let _ = hints.bus.notified().now_or_never();
     }
 }
 
@@ -207,7 +211,8 @@ pub(super) async fn call<B: Serialize + DynamicType, A: DeserializeOwned + zbus:
 }
 
 fn refused(method: &str, error: &dyn std::fmt::Display) -> Failure {
-    debug!(method, %error, "no answer on the system bus");
+    // That a name has no owner is an answer, too.
+    trace!(method, %error, "no answer on the system bus");
     Failure
 }
 

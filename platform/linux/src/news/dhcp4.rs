@@ -99,6 +99,7 @@ async fn listen(link: u32, sender: &mpsc::Sender<HostEvent>) -> io::Result<()> {
         };
         let heard = packet.get(..length).and_then(ipv6_only_wait);
         let Some(wait) = heard.filter(|_| heard != said) else { continue };
+        debug!(link, ?wait, "a DHCPv4 server prefers IPv6-only clients");
         let news = LinkNews::Ipv6OnlyPreferred(wait);
         if sender.send(HostEvent::News { link, news }).await.is_err() {
             return Ok(());

@@ -56,6 +56,8 @@ impl Listener {
     async fn next(&mut self) -> LinkNews {
         let event = timeout(SOON, self.events.recv()).await.expect("some news").expect("a listener");
         let HostEvent::News { link: ETH0, news } = event else { panic!("{event:?}") };
+        // Looks that are under way for other reasons end here: what a test does next is seen by its own hint only.
+        tokio::time::sleep(Duration::from_millis(300)).await;
         news
     }
 
