@@ -28,8 +28,8 @@ pub fn networkd_link(json: &str) -> Option<Vec<Ipv6Addr>> {
         return None;
     }
     let link: Value = serde_json::from_str(json).ok()?;
-    // The name since version 250; before, "SetupState".
-    let state = link.get("AdministrativeState").or_else(|| link.get("SetupState"))?.as_str()?;
+    // Version 249 has "SetupState" instead and says nothing about resolvers, which is not the same as "none".
+    let state = link.get("AdministrativeState")?.as_str()?;
     if state == "unmanaged" {
         return None;
     }
@@ -114,9 +114,7 @@ mod tests {
 
     /// Laid out like [`RECORDED`].
     fn described(state: &str, servers: &str) -> String {
-        format!(
-            r#"{{"Index":2,"Name":"eth0","AdministrativeState":"{state}","SetupState":"{state}","DNS":[{servers}]}}"#
-        )
+        format!(r#"{{"Index":2,"Name":"eth0","AdministrativeState":"{state}","DNS":[{servers}]}}"#)
     }
 
     fn server(source: &str, last: u8) -> String {
@@ -139,7 +137,7 @@ mod tests {
         );
         let ipv4 = r#"{"Family":2,"Address":[192,0,2,1],"ConfigSource":"DHCPv6"}"#;
         assert_eq!(networkd_link(&described("configuring", ipv4)), Some(vec![]));
-        assert_eq!(networkd_link(r#"{"SetupState":"configured"}"#), Some(vec![]));
+        assert_eq!(networkd_link(r#"{"AdministrativeState":"configured"}"#), Some(vec![]));
     }
 
     /// Recorded from systemd-networkd 252.39 of Debian 12 in a network namespace, with a server of its configuration and one
@@ -160,7 +158,15 @@ mod tests {
     #[test]
     fn networkd_is_silent_about_what_it_does_not_manage() {
         assert_eq!(networkd_link(&described("unmanaged", &server("DHCPv6", 1))), None);
-        for json in ["", "{}", "[]", "null", r#"{"AdministrativeState":7}"#, "{\"AdministrativeState\":\"conf"] {
+        for json in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            r#"{"AdministrativeState":7}"#,
+            r#"{"SetupState":"configured"}"#,
+            "{\"AdministrativeState\":\"conf",
+        ] {
             assert_eq!(networkd_link(json), None, "{json}");
         }
         let odd = [r#"{"Family":10,"Address":[1,2],"ConfigSource":"DHCPv6"}"#, "7", r#"{"Address":"x"}"#, "{}"];

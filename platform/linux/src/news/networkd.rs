@@ -13,7 +13,8 @@ pub(super) const LINK: &str = "org.freedesktop.network1.Link";
 const MANAGER: &str = "org.freedesktop.network1.Manager";
 const PATH: &str = "/org/freedesktop/network1";
 
-/// The links that networkd manages, with what their networks gave. Before version 250 it describes none.
+/// The links that networkd manages, with what their networks gave. Before version 250 it describes no resolvers, and is
+/// as good as absent.
 pub(super) async fn links(bus: &Connection, owner: &str) -> Result<BTreeMap<u32, Vec<Ipv6Addr>>, Failure> {
     let all: Vec<(i32, String, OwnedObjectPath)> = call(bus, owner, PATH, MANAGER, "ListLinks", &()).await?;
     let mut links = BTreeMap::new();
