@@ -43,6 +43,8 @@ pub(super) struct Knowledge {
     pub(super) network_manager: Option<Vec<Device>>,
     pub(super) networkd: Option<BTreeMap<u32, Vec<Ipv6Addr>>>,
     pub(super) resolved: Option<BTreeMap<u32, Vec<Ipv6Addr>>>,
+    /// One of them serves another network namespace; its files are then in our sight as its bus is.
+    pub(super) elsewhere: bool,
 }
 
 /// A question was not answered as it should have been. Nobody acts on why.
@@ -163,23 +165,26 @@ fn rules() -> Vec<String> {
 
 async fn look(bus: &Connection) -> Knowledge {
     let mut knowledge = Knowledge::default();
-    if let Some(owner) = owner(bus, network_manager::NAME).await {
+    let elsewhere = &mut knowledge.elsewhere;
+    if let Some(owner) = owner(bus, network_manager::NAME, elsewhere).await {
         knowledge.network_manager = Some(network_manager::devices(bus, &owner).await.unwrap_or_default());
     }
-    if let Some(owner) = owner(bus, networkd::NAME).await {
+    if let Some(owner) = owner(bus, networkd::NAME, elsewhere).await {
         knowledge.networkd = Some(networkd::links(bus, &owner).await.unwrap_or_default());
     }
-    if let Some(owner) = owner(bus, resolved::NAME).await {
+    if let Some(owner) = owner(bus, resolved::NAME, elsewhere).await {
         knowledge.resolved = Some(resolved::links(bus, &owner).await.unwrap_or_default());
     }
     knowledge
 }
 
-/// Who has the name now. Asked by its unique name, a service that is not running is not started.
-async fn owner(bus: &Connection, name: &str) -> Option<String> {
+/// Who has the name now, if he serves our network. Asked by its unique name, a service that is not running is not started.
+async fn owner(bus: &Connection, name: &str, elsewhere: &mut bool) -> Option<String> {
     let owner: String = call(bus, BUS, BUS_PATH, BUS, "GetNameOwner", &name).await.ok()?;
     let process: u32 = call(bus, BUS, BUS_PATH, BUS, "GetConnectionUnixProcessID", &owner.as_str()).await.ok()?;
-    is_of_our_network(process).then_some(owner)
+    let ours = is_of_our_network(process);
+    *elsewhere |= !ours;
+    ours.then_some(owner)
 }
 
 /// The bus is a file, which other network namespaces may see, too; interface numbers mean nothing there. Where we may

@@ -63,7 +63,7 @@ impl Ledger {
         if let Some(servers) = bus.resolved.as_ref().and_then(|links| links.get(&link)) {
             return servers.clone();
         }
-        let silent = bus.network_manager.is_none() && bus.networkd.is_none() && bus.resolved.is_none();
+        let silent = *bus == Knowledge::default();
         if silent && self.is_only_way(link) { self.files.clone() } else { Vec::new() }
     }
 
@@ -129,6 +129,7 @@ mod tests {
             network_manager: Some(vec![device(list(1))]),
             networkd: Some(BTreeMap::from([(ETH0, list(2))])),
             resolved: Some(BTreeMap::from([(ETH0, list(3))])),
+            elsewhere: false,
         }
     }
 
@@ -186,6 +187,10 @@ mod tests {
             ledger.links.remove(&3);
             assert_eq!(ledger.settle(), [resolvers(4)]);
         }
+        ledger.bus.as_mut().unwrap().elsewhere = true;
+        assert_eq!(ledger.settle(), [none()], "it is the file of another network namespace");
+        ledger.bus.as_mut().unwrap().elsewhere = false;
+        assert_eq!(ledger.settle(), [resolvers(4)]);
         ledger.links.insert(3, link("docker0", LinkKind::Bridge));
         assert_eq!(ledger.settle().iter().filter(|(link, _)| *link == ETH0).count(), 0, "a bridge changes nothing");
     }
