@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use engine::{Action, Engine, Event, ProcessInfo};
 use ipc::{Backend, Control, LogBatch, LogLevel, Peer, Refusal, RefusalKind, Server, SettingsReport};
-use model::{HostIntent, MacAddress, Settings, Status, Timestamp};
+use model::{HostIntent, MacAddress, Pref64, Settings, Status, Timestamp};
 use platform_api::{Clock, Host, HostEvent, PlaneIo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
@@ -19,6 +19,7 @@ use crate::dns;
 use crate::log;
 use crate::names::Names;
 use crate::plane::{Order, Plane, Report};
+use crate::portal;
 use crate::rights;
 
 /// Between two snapshots: a storm of notifications must not become a storm of work. Short enough not to be felt.
@@ -225,7 +226,8 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 }
                 Action::AskGateway { generation } => self.plane.order(generation, Order::AskGateway),
                 Action::Probe { generation, targets } => self.plane.order(generation, Order::Probe(targets)),
-                Action::AskPortal { .. } | Action::FindCheckPoints { .. } => {}
+                Action::AskPortal { link, servers, question, uri } => self.ask_portal(link, servers, question, uri),
+                Action::FindCheckPoints { link, servers, pref64 } => self.find_check_points(link, servers, pref64),
                 Action::StopPlane => {
                     self.plane.stop();
                     info!("no longer translating");
@@ -257,6 +259,22 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
             let answer = dns::ask(&sockets, link, &servers, dns::BUDGET).await;
             // Nobody listens only when the service is ending.
             let _ = heard.send(Event::DnsAnswer { link, question, answer });
+        });
+    }
+
+    fn ask_portal(&self, link: u32, servers: Vec<Ipv6Addr>, question: u64, uri: String) {
+        let (sockets, heard) = (self.host.sockets(), self.heard.clone());
+        tokio::spawn(async move {
+            let answer = portal::ask(&sockets, link, &servers, &uri, portal::BUDGET).await;
+            let _ = heard.send(Event::PortalAnswer { link, question, answer });
+        });
+    }
+
+    fn find_check_points(&self, link: u32, servers: Vec<Ipv6Addr>, pref64: Pref64) {
+        let (sockets, heard) = (self.host.sockets(), self.heard.clone());
+        tokio::spawn(async move {
+            let servers = dns::check_points(&sockets, link, &servers, pref64, dns::BUDGET).await;
+            let _ = heard.send(Event::CheckPoints { pref64, servers });
         });
     }
 

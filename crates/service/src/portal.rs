@@ -52,6 +52,10 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// A name is looked up at the portal's own resolvers, which know it.
 const LOOK_UP: Duration = Duration::from_secs(3);
 
+/// Time for one question, the look-up of the API's name included: it is asked beside everything else, and a network that
+/// takes longer is asked again.
+pub const BUDGET: Duration = Duration::from_secs(10);
+
 /// Asks the API at `uri`, which was learnt on `link`, over sockets bound to `link`, with names looked up at `servers`
 /// there; for `budget` at the longest.
 pub async fn ask<S: UplinkSockets>(
