@@ -23,6 +23,8 @@ pub(crate) struct KnownPref64 {
     pub(crate) router: Option<Ipv6Addr>,
     /// When it ends; `None`: never.
     pub(crate) expires: Option<Timestamp>,
+    /// It ends because its router said so.
+    withdrawn: bool,
     /// Number of the advertisement it was last seen in and its place there: the newest advertisement wins, within
     /// it the first prefix does (RFC 7050 section 3, "in received order").
     rank: (u64, usize),
@@ -71,7 +73,12 @@ impl Discovery {
             .iter()
             .position(|known| known.source == Pref64Source::Ra && known.prefix == prefix && known.router == router);
         if lifetime.is_zero() {
-            return found.map(|index| per_link.prefixes.remove(index)).is_some();
+            // Its successor may be the next option of the same advertisement: then nothing is taken down in between.
+            if let Some(known) = found.and_then(|index| per_link.prefixes.get_mut(index)) {
+                known.withdrawn = true;
+                known.expires = known.expires.map(|end| end.min(now + SAME_ADVERTISEMENT));
+            }
+            return false;
         }
         let heard_in_this_one = found
             .and_then(|index| per_link.prefixes.get(index))
@@ -86,7 +93,8 @@ impl Discovery {
         let before: Vec<Pref64> = per_link.prefixes.iter().map(|known| known.prefix).collect();
         let rank = (per_link.advertisement, per_link.places);
         per_link.places = per_link.places.saturating_add(1);
-        let entry = KnownPref64 { prefix, source: Pref64Source::Ra, router, expires: Some(now + lifetime), rank };
+        let expires = Some(now + lifetime);
+        let entry = KnownPref64 { prefix, source: Pref64Source::Ra, router, expires, withdrawn: false, rank };
         let full = per_link.prefixes.len() >= MAX_PER_LINK;
         match found.and_then(|index| per_link.prefixes.get_mut(index)) {
             Some(known) => *known = entry,
@@ -108,6 +116,7 @@ impl Discovery {
             source: Pref64Source::Dns,
             router: None,
             expires: Some(now + ttl),
+            withdrawn: false,
             // Behind every advertisement (RFC 8781 section 5.1).
             rank: (0, place),
         };
@@ -171,10 +180,12 @@ impl Discovery {
         let mut changed = false;
         for per_link in self.links.values_mut() {
             let before = (per_link.prefixes.len(), per_link.resolvers.len());
-            per_link.prefixes.retain(|known| known.expires.is_none_or(|end| end > now));
+            let ends = |known: &KnownPref64| known.expires.is_some_and(|end| end <= now);
+            let ran_out = per_link.prefixes.iter().any(|known| ends(known) && !known.withdrawn);
+            per_link.prefixes.retain(|known| !ends(known));
             per_link.resolvers.retain(|resolver| resolver.expires.is_none_or(|end| end > now));
             if per_link.prefixes.is_empty() && before.0 > 0 {
-                per_link.expired = true;
+                per_link.expired = ran_out;
             }
             changed |= before != (per_link.prefixes.len(), per_link.resolvers.len());
         }
@@ -294,7 +305,9 @@ mod tests {
         let other = Some("fe80::2".parse().unwrap());
         assert!(!discovery.pref64(2, other, P1.parse().unwrap(), Duration::ZERO, Timestamp::from_millis(1)));
         assert_eq!(order(&discovery), [P1]);
-        assert!(hear(&mut discovery, P1, Duration::ZERO, 2));
+        assert!(!hear(&mut discovery, P1, Duration::ZERO, 2), "the next option may be another prefix");
+        assert_eq!(order(&discovery), [P1]);
+        assert!(discovery.expire(Timestamp::from_millis(12)));
         assert!(order(&discovery).is_empty());
         assert!(!discovery.ran_out(2), "withdrawn is not expired");
     }
@@ -333,6 +346,7 @@ mod tests {
         assert!(discovery.dns(2, &[p1], HOUR, Timestamp::from_millis(6)));
         assert_eq!(order(&discovery), [P1, P1], "each by its own way");
         hear(&mut discovery, P1, Duration::ZERO, 7);
+        discovery.expire(Timestamp::from_millis(17));
         assert_eq!(discovery.prefixes(2).len(), 1, "a router withdraws only its own word");
     }
 

@@ -31,11 +31,23 @@ fn a_refresh_changes_nothing() {
     assert_eq!(world.verdict(), "working CL-000");
 }
 
+/// The withdrawal is the first option, the successor the second: the tunnel stays, and so does IPv4.
+#[test]
+fn a_prefix_that_is_replaced_in_one_advertisement_interrupts_nothing() {
+    let mut world = World::armed();
+    world.option(ETH, &pref64_option("64:ff9b::/96", 0));
+    world.option(ETH, &pref64_option("2001:db8:64::/96", 1800));
+    assert_eq!(world.took(), ["refresh", "plane eth0 2001:db8:64::/96"]);
+    world.until(6_000);
+    assert_eq!(world.took(), ["refresh"]);
+    assert_eq!(world.status().pref64.len(), 1);
+}
+
 #[test]
 fn a_withdrawn_prefix_disarms() {
     let mut world = World::armed();
     world.pref64(ETH, "64:ff9b::/96", 0);
-    assert_eq!(world.took(), ["apply none", "stop"]);
+    assert_eq!(world.took(), ["refresh", "apply none", "stop"]);
     assert_eq!(world.verdict(), "down CL-301");
     let status = world.status();
     assert!(status.plane.is_none() && status.uplink.is_none() && status.clat.is_none() && status.pref64.is_empty());
@@ -61,7 +73,7 @@ fn the_second_prefix_takes_over_when_the_first_one_ends() {
     world.pref64(ETH, "2001:db8:64::/96", 1800);
     world.took();
     world.pref64(ETH, "2001:db8:64::/96", 0);
-    assert_eq!(world.took(), ["plane eth0 64:ff9b::/96"]);
+    assert_eq!(world.took(), ["refresh", "plane eth0 64:ff9b::/96"]);
 }
 
 #[test]
@@ -74,6 +86,7 @@ fn what_is_withdrawn_before_anybody_acts_is_not_left_running() {
         world.engine.handle(engine::Event::RouterOption { link: ETH, router, bytes }, world.now);
     }
     world.act();
+    world.until(5_010);
     assert!(world.running.is_none());
     assert!(world.intent.default_v4.is_none());
 }

@@ -71,7 +71,7 @@ fn the_routers_word_supersedes_and_its_end_brings_dns_back() {
     assert_eq!(world.x(), x);
     world.took();
     world.pref64(ETH, "64:ff9b::/96", 0);
-    assert_eq!(world.took(), ["plane eth0 2001:db8:64::/96"], "known still, so at once");
+    assert_eq!(world.took(), ["refresh", "plane eth0 2001:db8:64::/96"], "known still, so at once");
     world.until(1_000);
     assert_eq!(questions(&mut world), [format!("ask {RESOLVER} on {ETH}")], "and asked for again");
 }

@@ -27,7 +27,7 @@ fn counts_from_the_loss_until_packets_flow_again() {
     world.until(5_141);
     let intent = world.intent.clone();
     world.tell(engine::Event::Applied(crate::world::in_place(&intent)));
-    assert_eq!(rearms(&world), (1, Some(141), Some("prefix-withdrawn".into())));
+    assert_eq!(rearms(&world), (1, Some(131), Some("prefix-withdrawn".into())));
 }
 
 #[test]

@@ -109,9 +109,14 @@ impl World {
         self.tell(Event::Snapshot(snapshot));
     }
 
-    /// A router announces a PREF64.
+    /// A router announces a PREF64, or withdraws it and says no more.
     pub(crate) fn pref64(&mut self, link: u32, prefix: &str, lifetime: u16) {
         self.option(link, &pref64_option(prefix, lifetime));
+        if lifetime == 0 {
+            // Its successor might be the next option.
+            let now: u64 = self.now.since_start().as_millis().try_into().unwrap();
+            self.until(now + 10);
+        }
     }
 
     pub(crate) fn option(&mut self, link: u32, bytes: &[u8]) {
