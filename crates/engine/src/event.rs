@@ -64,6 +64,8 @@ pub enum Event {
     },
     /// The host's state after an [`Action::Apply`].
     Applied(Applied),
+    /// What of the last intent is still in place, as a snapshot saw it.
+    InPlace(Applied),
     /// Other settings.
     Settings(Box<Settings>),
     /// A person wants IPv4 left alone.

@@ -1,7 +1,10 @@
 mod arm;
 mod hear;
 mod judge;
+mod mend;
 mod spare;
+
+use mend::Undone;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -143,6 +146,10 @@ pub struct Engine {
     /// When to try again to take it away.
     cleanup: Option<Backoff>,
     pub(crate) applied: Applied,
+    /// Somebody undoes what we have put in place.
+    pub(crate) undone: Option<Undone>,
+    /// When the plane last failed.
+    last_failure: Option<Timestamp>,
     /// The last snapshot does not answer all of [`lookup_targets`](Self::lookup_targets).
     lookups_pending: bool,
     /// By uplink.
@@ -197,6 +204,8 @@ impl Engine {
             host_dirty: false,
             cleanup: None,
             applied: Applied::default(),
+            undone: None,
+            last_failure: None,
             lookups_pending: false,
             resolving: BTreeMap::new(),
             failure: None,
@@ -258,6 +267,7 @@ impl Engine {
             Event::DnsAnswer { link, question, answer } => self.on_dns(link, question, answer, now),
             Event::Plane { generation, event } => self.on_plane(generation, event, now),
             Event::Applied(applied) => self.on_applied(applied, now),
+            Event::InPlace(found) => self.on_found(found, now),
             Event::Settings(settings) => self.settings = *settings,
             Event::Pause { length, reason } => {
                 // It is shown on other people's terminals: no control characters, and no more than a line.
@@ -288,6 +298,7 @@ impl Engine {
             self.failure.as_ref().map(|failure| failure.backoff),
             self.cleanup,
             self.spare_failure.map(|(_, backoff)| backoff),
+            self.undone.as_ref().and_then(Undone::backoff),
         ];
         let backoffs = backoffs.into_iter().flatten().map(Backoff::at);
         let resolve = self.resolving.values().map(|resolving| resolving.again);
@@ -299,6 +310,7 @@ impl Engine {
             self.portals.next(),
             self.pause.as_ref().and_then(|pause| pause.until),
             self.health.next(&self.targets()),
+            self.undone.as_ref().map(Undone::over),
         ];
         // What is due already waits for something else to happen.
         known.into_iter().flatten().chain(backoffs).chain(resolve).chain(conflicts).filter(|at| *at > now).min()
@@ -332,6 +344,7 @@ impl Engine {
             claim.again = None;
         }
         self.pause.take_if(|pause| pause.until.is_some_and(|until| until <= now));
+        self.undone.take_if(|undone| undone.over() <= now);
         for link in self.solicitor.due(now, |link| self.discovery.is_announced(link)) {
             self.push(Action::SolicitRouters { link });
         }
@@ -415,6 +428,7 @@ impl Engine {
         self.stop_plane();
         self.failure = None;
         self.spare_failure = None;
+        self.undone = None;
         self.claims.clear();
         self.health.restart();
         self.portals.restart(now);
@@ -435,11 +449,11 @@ impl Engine {
 
     /// Has everything of ours taken off the host; asks again, ever less often, as long as something stays.
     fn withdraw(&mut self, now: Timestamp) {
-        let asked = self.requested.default_v4.is_none() && self.requested.silent_v6.is_none();
+        let asked = self.requested.is_empty();
         let answered = self.applied.generation == self.requested.generation;
         let again = answered && self.cleanup.is_some_and(|backoff| backoff.is_due(now));
         if self.host_dirty && (!asked || again) {
-            self.apply(None, None);
+            self.apply(None, Vec::new());
         }
     }
 
@@ -457,10 +471,10 @@ impl Engine {
         self.applied.default_v4 = None;
     }
 
-    fn apply(&mut self, default_v4: Option<Ipv4Default>, silent_v6: Option<Ipv6Addr>) {
+    fn apply(&mut self, default_v4: Option<Ipv4Default>, silent_v6: Vec<Ipv6Addr>) {
         self.generation = self.generation.next();
-        self.host_dirty |= default_v4.is_some() || silent_v6.is_some();
         self.requested = HostIntent { generation: self.generation, default_v4, silent_v6 };
+        self.host_dirty |= !self.requested.is_empty();
         self.push(Action::Apply(self.requested.clone()));
     }
 

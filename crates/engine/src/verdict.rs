@@ -31,6 +31,11 @@ impl Engine {
             let detail = format!("{MAX_DUPLICATES} addresses in a row are in use on {}", path.name);
             return (State::Down, Code::AddressConflict, detail);
         }
+        if let Some(undone) = self.undone.filter(|undone| undone.is_quarrel() && self.failure.is_none()) {
+            let times = undone.times();
+            let detail = format!("something on this host took our IPv4 away {times} times; it is put back each time");
+            return (State::Limited, Code::Blocked, detail);
+        }
         match (self.plane_in_use(), &self.failure) {
             (Some(_), _) if path.trouble == Trouble::GatewaySilent => {
                 let detail = format!("the router {} on {} has fallen silent", path.gateway, path.name);

@@ -12,9 +12,17 @@ pub struct HostIntent {
     pub generation: Generation,
     /// Be the IPv4 default; `None`: have no IPv4 address and no route of ours.
     pub default_v4: Option<Ipv4Default>,
-    /// An IPv6 address that the host itself must neither answer for nor complain about (X, see RFC 6877 section 6.3).
-    /// Only asked for on hosts that forward; others are silent by themselves.
-    pub silent_v6: Option<Ipv6Addr>,
+    /// IPv6 addresses that the host itself must neither answer for nor complain about (X, see RFC 6877 section 6.3), in
+    /// order. Only asked for on hosts that forward; others are silent by themselves.
+    pub silent_v6: Vec<Ipv6Addr>,
+}
+
+impl HostIntent {
+    /// Whether nothing of ours is wanted on the host.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.default_v4.is_none() && self.silent_v6.is_empty()
+    }
 }
 
 /// "Be the IPv4 default through uplink U."
@@ -44,8 +52,8 @@ pub struct Applied {
     pub generation: Generation,
     /// The IPv4 default that was read back; `None` when there is none.
     pub default_v4: Option<Ipv4Default>,
-    /// The address the host was told to be silent about, if that took a change.
-    pub silent_v6: Option<Ipv6Addr>,
+    /// The addresses, of those asked for, that the host is silent about.
+    pub silent_v6: Vec<Ipv6Addr>,
     /// Steps that failed. An intent with a failed step is not in place as a whole.
     pub failures: Vec<StepFailure>,
 }

@@ -49,6 +49,8 @@ pub(crate) struct Driver<H: Host, I: PlaneIo> {
     sources: Sources,
     in_force: InForce,
     macs: HashMap<u32, MacAddress>,
+    /// What the host was last brought into.
+    intent: HostIntent,
     names: Names,
     changes: watch::Sender<u64>,
     last_snapshot: Option<Timestamp>,
@@ -77,6 +79,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 pid: std::process::id(),
             },
             macs: HashMap::new(),
+            intent: HostIntent::default(),
             names: Names::default(),
             changes: watch::Sender::new(0),
             last_snapshot: None,
@@ -180,6 +183,10 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 self.macs = snapshot.links.values().filter_map(|link| Some((link.index, link.mac?))).collect();
                 self.names.learn(&snapshot, &self.changes);
                 self.engine.handle(Event::Snapshot(snapshot), self.clock.now());
+                // Somebody else may have changed what is ours.
+                if let Some(found) = self.host.in_place(&self.intent) {
+                    self.engine.handle(Event::InPlace(found), self.clock.now());
+                }
             }
             // The last good picture stays.
             Err(error) => {
@@ -240,6 +247,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
     }
 
     async fn apply(&mut self, intent: &HostIntent) {
+        self.intent = intent.clone();
         let own = self.plane.tun();
         let applied = self.host.apply(intent, own.as_ref()).await;
         for failure in &applied.failures {

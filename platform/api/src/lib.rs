@@ -99,6 +99,9 @@ pub trait Host: Observe {
     /// Brings the host into the state of `intent`, adds before deletes, and reads back what is in place.
     fn apply(&mut self, intent: &HostIntent, own: Option<&TunId>) -> impl Future<Output = Applied> + Send;
 
+    /// What of `intent` is in place, as the last snapshot saw it; `None` when it saw no tunnel of ours.
+    fn in_place(&self, intent: &HostIntent) -> Option<Applied>;
+
     /// Removes what a former process of ours left behind. Names each thing removed.
     ///
     /// # Errors

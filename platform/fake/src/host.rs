@@ -53,11 +53,12 @@ impl Host for FakeHost {
             let mut failures = Vec::new();
             put(state, intent, own, &mut failures);
             take_away(state, intent, &mut failures);
-            let in_place = &state.in_place;
-            let without = intent.default_v4.clone().filter(|route| !route.leads && in_place.route.is_none());
-            let route = in_place.route.clone().or(without).filter(|route| in_place.address == Some(route.address));
-            Applied { generation: intent.generation, default_v4: route, silent_v6: in_place.silent, failures }
+            Applied { failures, ..found(state, intent) }
         })
+    }
+
+    fn in_place(&self, intent: &HostIntent) -> Option<Applied> {
+        self.shared.look(|state| (state.in_place.tunnels > 0).then(|| found(state, intent)))
     }
 
     async fn cleanup_stale(&mut self) -> Result<Vec<String>, HostError> {
@@ -85,6 +86,15 @@ fn step(state: &mut State, call: Call, failures: &mut Vec<StepFailure>) -> bool 
     }
 }
 
+/// What of `intent` there is.
+fn found(state: &State, intent: &HostIntent) -> Applied {
+    let in_place = &state.in_place;
+    let without = intent.default_v4.clone().filter(|route| !route.leads && in_place.route.is_none());
+    let route = in_place.route.clone().or(without).filter(|route| in_place.address == Some(route.address));
+    let silent = intent.silent_v6.iter().copied().filter(|silent| in_place.silent.contains(silent));
+    Applied { generation: intent.generation, default_v4: route, silent_v6: silent.collect(), failures: Vec::new() }
+}
+
 fn put(state: &mut State, intent: &HostIntent, own: Option<&TunId>, failures: &mut Vec<StepFailure>) {
     if let Some(route) = &intent.default_v4 {
         if own.is_none() || state.in_place.tunnels == 0 {
@@ -106,8 +116,10 @@ fn put(state: &mut State, intent: &HostIntent, own: Option<&TunId>, failures: &m
             state.in_place.route = Some(route.clone());
         }
     }
-    if intent.silent_v6.is_some() && state.in_place.silent != intent.silent_v6 && step(state, Call::Silence, failures) {
-        state.in_place.silent = intent.silent_v6;
+    for silent in &intent.silent_v6 {
+        if !state.in_place.silent.contains(silent) && step(state, Call::Silence, failures) {
+            state.in_place.silent.push(*silent);
+        }
     }
 }
 
@@ -120,8 +132,9 @@ fn take_away(state: &mut State, intent: &HostIntent, failures: &mut Vec<StepFail
             state.in_place.address = None;
         }
     }
-    if intent.silent_v6.is_none() && state.in_place.silent.is_some() && step(state, Call::Unsilence, failures) {
-        state.in_place.silent = None;
+    let needless = |silent: &Ipv6Addr| !intent.silent_v6.contains(silent);
+    if state.in_place.silent.iter().any(needless) && step(state, Call::Unsilence, failures) {
+        state.in_place.silent.retain(|silent| intent.silent_v6.contains(silent));
     }
 }
 

@@ -102,6 +102,12 @@ impl Fake {
         self.shared.change(|state| state.stale.extend(things.iter().map(|thing| (*thing).to_owned())));
     }
 
+    /// Somebody else takes our default route away.
+    pub fn undo_route(&self) {
+        self.shared.change(|state| state.in_place.route = None);
+        self.advance(STEP);
+    }
+
     /// Stops telling what happens, as a system that is broken would.
     pub fn go_deaf(&self) {
         self.shared.change(|state| state.events = None);

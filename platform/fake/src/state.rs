@@ -39,8 +39,8 @@ pub struct View {
     pub device_mtu: Option<u16>,
     /// The IPv4 default route.
     pub route: Option<Ipv4Default>,
-    /// The address the host keeps silent about.
-    pub silent: Option<Ipv6Addr>,
+    /// The addresses the host keeps silent about.
+    pub silent: Vec<Ipv6Addr>,
 }
 
 impl View {

@@ -5,7 +5,8 @@ use futures::{Stream, TryStreamExt};
 use ipnet::IpNet;
 use model::{Applied, HostIntent, MacAddress, NetworkSnapshot, StepFailure};
 use netlink_packet_route::AddressFamily;
-use netlink_packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags};
+use netlink_packet_route::address::AddressMessage;
+use netlink_packet_route::link::{AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::neighbour::NeighbourFlags;
 use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteMetric, RouteScope, RouteType};
 use platform_api::{EVENT_QUEUE, Host, HostError, HostEvent, Observe, TunId};
@@ -16,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use crate::codec;
 use crate::io::LinuxSockets;
 use crate::news::{self, NewsLinks, Places};
-use crate::plan::{Own, OwnTun, Step, default_in_place, plan};
+use crate::plan::{Own, OwnTun, Step, in_place, plan};
 use crate::routers::{self, Unheard};
 use crate::{ROUTE_PROTOCOL, TUN_NAME, listen};
 
@@ -29,6 +30,8 @@ pub struct LinuxHost {
     netlink: Handle,
     unheard: Unheard,
     links: watch::Sender<NewsLinks>,
+    /// What of ours the last snapshot saw.
+    seen: Option<Own>,
 }
 
 impl std::fmt::Debug for LinuxHost {
@@ -46,36 +49,17 @@ impl LinuxHost {
         let (connection, netlink, _) =
             rtnetlink::new_connection().map_err(|error| HostError::new("open a netlink socket", error))?;
         tokio::spawn(connection);
-        Ok(Self { netlink, unheard: Unheard::default(), links: watch::Sender::default() })
+        Ok(Self { netlink, unheard: Unheard::default(), links: watch::Sender::default(), seen: None })
     }
 
     /// What is of ours, with `tun` as our tunnel.
     async fn own(&self, tun: Option<u32>) -> Result<Own, HostError> {
-        let mut own = Own::default();
+        let (mut links, mut addresses) = (Vec::new(), Vec::new());
         if let Some(index) = tun {
-            let mut entry = OwnTun { index, ..OwnTun::default() };
-            let links: Vec<_> =
-                collect("read the tunnel", self.netlink.link().get().match_index(index).execute()).await?;
-            for message in &links {
-                entry.up = message.header.flags.contains(LinkFlags::Up);
-                for attribute in &message.attributes {
-                    if let LinkAttribute::Mtu(mtu) = attribute {
-                        entry.mtu = *mtu;
-                    }
-                }
-            }
-            let addresses: Vec<_> = collect("list addresses", self.netlink.address().get().execute()).await?;
-            for (link, address) in addresses.iter().filter_map(codec::address) {
-                if let (true, IpNet::V4(net)) = (link == index, address.net) {
-                    entry.addresses.push(net);
-                }
-            }
-            own.tun = Some(entry);
+            links = collect("read the tunnel", self.netlink.link().get().match_index(index).execute()).await?;
+            addresses = collect("list addresses", self.netlink.address().get().execute()).await?;
         }
-        for message in self.routes().await? {
-            own.routes.extend(codec::own_route(&message));
-        }
-        Ok(own)
+        Ok(own_of(tun, &links, &addresses, &self.routes().await?))
     }
 
     async fn routes(&self) -> Result<Vec<RouteMessage>, HostError> {
@@ -195,9 +179,11 @@ impl Observe for LinuxHost {
                 link.addresses.push(address);
             }
         }
-        for message in self.routes().await? {
-            snapshot.routes.extend(codec::route(&message).into_iter().filter(|route| Some(route.link) != own));
+        let routes = self.routes().await?;
+        for message in &routes {
+            snapshot.routes.extend(codec::route(message).into_iter().filter(|route| Some(route.link) != own));
         }
+        self.seen = Some(own_of(own, &links, &addresses, &routes));
         let neighbours: Vec<_> = collect(
             "list neighbours",
             self.netlink.neighbours().get().set_address_family(AddressFamily::Inet6).execute(),
@@ -258,16 +244,18 @@ impl Host for LinuxHost {
         }
         match self.own(own).await {
             Ok(after) => {
-                applied.default_v4 = default_in_place(intent, &after);
-                applied.silent_v6 = intent.silent_v6.filter(|silent| {
-                    after.routes.iter().any(|route| route.destination == IpNet::from(IpAddr::V6(*silent)))
-                });
+                let failures = std::mem::take(&mut applied.failures);
+                applied = Applied { failures, ..in_place(intent, &after) };
             }
             Err(error) => {
                 applied.failures.push(StepFailure { step: error.attempt, error: error.source.to_string() });
             }
         }
         applied
+    }
+
+    fn in_place(&self, intent: &HostIntent) -> Option<Applied> {
+        self.seen.as_ref().filter(|own| own.tun.is_some()).map(|own| in_place(intent, own))
     }
 
     async fn cleanup_stale(&mut self) -> Result<Vec<String>, HostError> {
@@ -314,6 +302,29 @@ impl Host for LinuxHost {
             .await;
         result.map_err(|error| HostError::new(format!("resolve {address} on interface {link}"), io_error(&error)))
     }
+}
+
+/// What of all this is ours, with `tun` as our tunnel.
+fn own_of(tun: Option<u32>, links: &[LinkMessage], addresses: &[AddressMessage], routes: &[RouteMessage]) -> Own {
+    let message = links.iter().find(|message| Some(message.header.index) == tun);
+    let tun = message.map(|message| {
+        let mtu = message
+            .attributes
+            .iter()
+            .find_map(|attribute| if let LinkAttribute::Mtu(mtu) = attribute { Some(*mtu) } else { None });
+        let held = addresses.iter().filter_map(codec::address).filter(|(link, _)| *link == message.header.index);
+        let v4 = held.filter_map(|(_, address)| match address.net {
+            IpNet::V4(net) => Some(net),
+            IpNet::V6(_) => None,
+        });
+        OwnTun {
+            index: message.header.index,
+            up: message.header.flags.contains(LinkFlags::Up),
+            mtu: mtu.unwrap_or_default(),
+            addresses: v4.collect(),
+        }
+    });
+    Own { tun, routes: routes.iter().filter_map(codec::own_route).collect() }
 }
 
 /// Collects a dump; an interrupted or failed one is an error as a whole, never half a list.

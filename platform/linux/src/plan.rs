@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use model::{HostIntent, Ipv4Default, RouteKind};
+use model::{Applied, HostIntent, Ipv4Default, RouteKind};
 
 use crate::codec::OwnRoute;
 
@@ -102,11 +102,8 @@ pub fn plan(intent: &HostIntent, own: &Own) -> Vec<Step> {
     let mut steps = Vec::new();
     let wanted = intent.default_v4.as_ref().zip(own.tun.as_ref());
     // Before the first packet can come back to X.
-    if let Some(silent) = intent.silent_v6
-        && !own.routes.iter().any(|route| is_blackhole_for(route, silent))
-    {
-        steps.push(Step::AddBlackhole(silent));
-    }
+    let has = |silent: &Ipv6Addr| own.routes.iter().any(|route| is_blackhole_for(route, *silent));
+    steps.extend(intent.silent_v6.iter().filter(|silent| !has(silent)).map(|silent| Step::AddBlackhole(*silent)));
     if let Some((default, tun)) = wanted {
         let mtu = u32::from(default.device_mtu);
         if !tun.up || tun.mtu != mtu {
@@ -136,7 +133,7 @@ pub fn plan(intent: &HostIntent, own: &Own) -> Vec<Step> {
                     steps.push(Step::DeleteDefault { index: route.link, metric: route.metric });
                 }
             }
-            IpNet::V6(net) if !intent.silent_v6.is_some_and(|silent| is_blackhole_for(route, silent)) => {
+            IpNet::V6(net) if !intent.silent_v6.iter().any(|silent| is_blackhole_for(route, *silent)) => {
                 steps.push(Step::DeleteBlackhole(net));
             }
             IpNet::V4(_) | IpNet::V6(_) => {}
@@ -149,6 +146,18 @@ pub fn plan(intent: &HostIntent, own: &Own) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// What of `intent` is in place.
+#[must_use]
+pub fn in_place(intent: &HostIntent, own: &Own) -> Applied {
+    let has = |silent: &Ipv6Addr| own.routes.iter().any(|route| is_blackhole_for(route, *silent));
+    Applied {
+        generation: intent.generation,
+        default_v4: default_in_place(intent, own),
+        silent_v6: intent.silent_v6.iter().copied().filter(has).collect(),
+        failures: Vec::new(),
+    }
 }
 
 /// The IPv4 default that is in place, in the intent's words.
@@ -212,7 +221,7 @@ mod tests {
                 metric: 2048,
                 leads: true,
             }),
-            silent_v6: silent.map(|text| text.parse().unwrap()),
+            silent_v6: silent.map(|text| text.parse().unwrap()).into_iter().collect(),
         }
     }
 

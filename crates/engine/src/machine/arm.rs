@@ -22,9 +22,9 @@ impl Engine {
     /// Goes one step further on the way to translation by `path`, if one is due.
     pub(super) fn arm(&mut self, path: &Path, now: Timestamp) {
         // Armed for the moment it works again, and led nowhere until then.
-        if path.is_withheld() {
+        if path.is_withheld() && self.requested.default_v4.is_some() {
             self.lost("path-dead", now);
-            self.withdraw(now);
+            self.apply(None, self.requested.silent_v6.clone());
         }
         // What failed on one uplink need not fail on another.
         self.failure.take_if(|failure| failure.link != path.link);
@@ -202,12 +202,25 @@ impl Engine {
             metric: self.settings.ipv4_route_metric.value,
             leads: path.beneath.as_ref().is_none_or(|vpn| !vpn.is_default),
         };
-        let silent_v6 = path.forwards.then_some(v6);
+        let silent_v6 = self.silent(path, v6);
         if !default_v4.leads && self.applied.default_v4.as_ref().is_some_and(|route| route.leads) {
             self.lost("native-ipv4", now);
         }
-        if self.requested.default_v4.as_ref() != Some(&default_v4) || self.requested.silent_v6 != silent_v6 {
+        let same = self.requested.default_v4.as_ref() == Some(&default_v4) && self.requested.silent_v6 == silent_v6;
+        if !same || self.is_to_mend(now) {
             self.apply(Some(default_v4), silent_v6);
         }
+    }
+
+    /// Addresses that a host which forwards would answer for: X here, and X of the second uplink.
+    fn silent(&self, path: &Path, v6: Ipv6Addr) -> Vec<Ipv6Addr> {
+        let second = self.second.as_ref().filter(|second| second.forwards);
+        let spare =
+            self.spare.as_ref().filter(|spare| Some(spare.config.plane.uplink.link) == second.map(|path| path.link));
+        let mut silent: Vec<Ipv6Addr> =
+            path.forwards.then_some(v6).into_iter().chain(spare.map(|spare| spare.config.plane.v6)).collect();
+        silent.sort_unstable();
+        silent.dedup();
+        silent
     }
 }

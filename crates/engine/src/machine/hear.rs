@@ -21,6 +21,9 @@ use crate::rfc7050;
 /// While somebody else answers for every name, the resolvers are asked again so often.
 const WHILE_CAPTURED: Duration = Duration::from_secs(30);
 
+/// A plane that fails twice within this has something that does not go away by itself.
+const SOON: Duration = Duration::from_secs(10);
+
 impl Engine {
     pub(super) fn on_snapshot(&mut self, snapshot: NetworkSnapshot, now: Timestamp) {
         let delta = NetworkDelta::between(self.snapshot.as_ref(), &snapshot);
@@ -152,11 +155,15 @@ impl Engine {
                 self.push(Action::StatusChanged);
             }
             PlaneEvent::Failed(error) => {
-                let link = place.link;
+                // What worked until now is worth a new try at once; what fails again is not.
+                let worked = plane.started;
+                let lately = self.last_failure.replace(now).is_some_and(|last| now.since(last) < SOON);
                 self.lost("plane-failed", now);
                 self.withdraw(now);
                 self.stop_plane();
-                self.fail(link, error, now);
+                if !worked || lately {
+                    self.fail(place.link, error, now);
+                }
             }
         }
     }
@@ -227,7 +234,7 @@ impl Engine {
             step.or_else(|| Some("the IPv4 default route is not in place".into()))
         };
         if self.requested.default_v4.is_none() {
-            self.host_dirty = failure.is_some();
+            self.host_dirty = failure.is_some() || !self.requested.is_empty();
             self.cleanup = failure.map(|_| Backoff::after(self.cleanup, now));
         } else if let Some(error) = failure {
             self.lost("host-configuration", now);

@@ -40,19 +40,24 @@ fn a_plane_that_cannot_start_is_tried_again_ever_less_often() {
 fn a_plane_that_ends_takes_the_configuration_with_it() {
     let mut world = World::armed();
     world.report(PlaneEvent::Failed("the tunnel is gone".into()));
-    assert_eq!(world.took(), ["apply none", "stop"]);
+    let again = ["apply none", "stop", "plane eth0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480"];
+    assert_eq!(world.took(), again, "what worked until now is put up again at once");
+    assert_eq!(world.verdict(), "working CL-004");
+    world.report(PlaneEvent::Failed("the tunnel is gone".into()));
+    assert_eq!(world.took(), ["apply none", "stop"], "but not for ever");
     assert_eq!(world.verdict(), "down CL-601");
     assert!(world.status().clat.is_none() && world.status().plane.is_none());
     world.until(5_500);
     assert_eq!(world.took(), ["plane eth0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480"]);
     assert_eq!(world.verdict(), "working CL-004");
     let rearms = world.status().rearms;
-    assert_eq!((rearms.count, rearms.last_ms, rearms.last_reason.as_deref()), (1, Some(500), Some("plane-failed")));
+    assert_eq!((rearms.count, rearms.last_ms, rearms.last_reason.as_deref()), (2, Some(500), Some("plane-failed")));
 }
 
 #[test]
 fn a_reply_ends_the_growth_of_the_pause() {
     let mut world = World::armed();
+    world.report(PlaneEvent::Failed("gone".into()));
     for _ in 0..3 {
         world.report(PlaneEvent::Failed("gone".into()));
         world.took();
@@ -190,9 +195,9 @@ fn another_uplink_need_not_wait() {
     world.until(5_003);
     world.network.unplug(ETH);
     world.look();
-    assert_eq!(world.took(), ["plane wlan0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480"]);
+    assert_eq!(world.took(), ["plane wlan0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480", "no spare"]);
     let rearms = world.status().rearms;
-    assert_eq!((rearms.last_ms, rearms.last_reason.as_deref()), (Some(3), Some("plane-failed")));
+    assert_eq!((rearms.last_ms, rearms.last_reason.as_deref()), (Some(0), Some("uplink-changed")));
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod failure;
 mod health;
 mod ladder;
 mod lifecycle;
+mod mend;
 mod mtu;
 mod network;
 mod person;

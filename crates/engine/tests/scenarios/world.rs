@@ -298,7 +298,7 @@ pub(crate) fn in_place(intent: &HostIntent) -> Applied {
     Applied {
         generation: intent.generation,
         default_v4: intent.default_v4.clone(),
-        silent_v6: intent.silent_v6,
+        silent_v6: intent.silent_v6.clone(),
         failures: Vec::new(),
     }
 }
@@ -308,7 +308,7 @@ pub(crate) fn refused(intent: &HostIntent) -> Applied {
     Applied {
         generation: intent.generation,
         default_v4: None,
-        silent_v6: None,
+        silent_v6: Vec::new(),
         failures: vec![StepFailure { step: "route add".into(), error: "no".into() }],
     }
 }
@@ -339,7 +339,7 @@ fn describe(action: &Action) -> Option<String> {
         Action::SetPlane(config) => format!("plane {} {}", config.uplink.name, config.pref64),
         Action::StopPlane => "stop".into(),
         Action::Apply(HostIntent { default_v4: Some(route), silent_v6, .. }) => {
-            let silent = if silent_v6.is_some() { " silent" } else { "" };
+            let silent = if silent_v6.is_empty() { "" } else { " silent" };
             let only = if route.leads { "" } else { " address only" };
             format!("apply {} mtu {}/{}{silent}{only}", route.address, route.route_mtu, route.device_mtu)
         }

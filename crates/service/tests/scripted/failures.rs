@@ -54,7 +54,7 @@ fn host() -> Fake {
 }
 
 fn nothing_on_the_host(view: &View) -> bool {
-    (view.address, &view.route, view.silent) == (None, &None, None)
+    (view.address, &view.route) == (None, &None) && view.silent.is_empty()
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_failure_while_arming_is_cl_601_and_nothing_is_left() {
         fake.heal(call);
         fake.advance(RETRY);
         service.wait_code("CL-004");
-        fake.wait_until("armed", |view| view.is_armed() && view.silent.is_some());
+        fake.wait_until("armed", |view| view.is_armed() && !view.silent.is_empty());
         service.end().unwrap();
         assert!(fake.view().is_clean(), "{call:?}: {:?}", fake.view());
     }
@@ -103,7 +103,9 @@ fn a_device_that_breaks_is_cl_601_and_comes_back() {
         fake.heal(call);
         fake.advance(RETRY);
         let rearms = service.wait_code("CL-004").rearms;
-        assert_eq!((rearms.count, rearms.last_reason.as_deref()), (1, Some("plane-failed")), "{call:?}");
+        // Once at once, which may have seemed to work, and once when it did.
+        assert!((1..=2).contains(&rearms.count), "{call:?}: {rearms:?}");
+        assert_eq!(rearms.last_reason.as_deref(), Some("plane-failed"), "{call:?}");
         service.end().unwrap();
         assert!(fake.view().is_clean(), "{call:?}");
     }

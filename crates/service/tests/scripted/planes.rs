@@ -97,3 +97,16 @@ fn the_configuration_file_counts() {
     assert!(fake.view().is_clean());
     service.end().unwrap();
 }
+
+#[test]
+fn a_route_that_somebody_takes_away_is_put_back() {
+    let fake = Fake::new(ipv6_only());
+    let service = Service::armed(&fake);
+    let before = fake.intents().len();
+    fake.undo_route();
+    fake.wait_until("armed again", platform_fake::View::is_armed);
+    assert_eq!(fake.intents().len(), before + 1);
+    let rearms = service.status().rearms;
+    assert_eq!((rearms.count, rearms.last_reason.as_deref()), (1, Some("undone")));
+    service.end().unwrap();
+}
