@@ -8,6 +8,8 @@ pub(crate) use linux::is_private;
 pub use linux::run;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{DEFAULT_CONFIG, DEFAULT_POLICY_DIR, DEFAULT_STATE_DIR, create_private};
+#[cfg(target_os = "linux")]
+pub(crate) use platform_linux::{DirectoryWatch, watch_directories};
 
 #[cfg(not(target_os = "linux"))]
 mod other;
@@ -15,6 +17,8 @@ mod other;
 pub use other::run;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use other::{DEFAULT_CONFIG, DEFAULT_POLICY_DIR, DEFAULT_STATE_DIR, create_private};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use other::{DirectoryWatch, watch_directories};
 
 #[cfg(unix)]
 mod unix;

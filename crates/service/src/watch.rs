@@ -7,16 +7,15 @@
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::os;
 
@@ -70,7 +69,7 @@ struct Watch {
     policy_dir: PathBuf,
     hint: Arc<Notify>,
     broken: Arc<AtomicBool>,
-    watcher: Option<RecommendedWatcher>,
+    watcher: Option<os::DirectoryWatch>,
     /// Whether it was said that nothing is heard.
     deaf: bool,
 }
@@ -131,22 +130,17 @@ impl Watch {
         }
     }
 
-    fn watch(&self) -> notify::Result<RecommendedWatcher> {
+    fn watch(&self) -> io::Result<os::DirectoryWatch> {
         let (hint, broken) = (Arc::clone(&self.hint), Arc::clone(&self.broken));
         let (config, policy_dir) = (self.config.clone(), self.policy_dir.clone());
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
-            Ok(event) if concerns(&event, &config, &policy_dir) => hint.notify_one(),
-            Ok(_) => {}
-            Err(error) => {
-                debug!(%error, "a watch broke");
+        os::watch_directories(&self.directories(), move |changed| match changed {
+            Some(path) if concerns(path, &config, &policy_dir) => hint.notify_one(),
+            Some(_) => {}
+            None => {
                 broken.store(true, Ordering::Relaxed);
                 hint.notify_one();
             }
-        })?;
-        for directory in self.directories() {
-            watcher.watch(&directory, RecursiveMode::NonRecursive)?;
-        }
-        Ok(watcher)
+        })
     }
 
     /// The directories of the files, or the nearest that exist, and the ones above, where they may be replaced.
@@ -174,19 +168,9 @@ impl Watch {
     }
 }
 
-/// Whether it is about our files or about a directory on the way to them, and no mere reading: we read them, too.
-fn concerns(event: &Event, config: &Path, policy_dir: &Path) -> bool {
-    if event.need_rescan() {
-        return true;
-    }
-    let read = match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-        EventKind::Access(_) => true,
-        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => false,
-    };
-    let ours =
-        |path: &PathBuf| path.starts_with(policy_dir) || config.starts_with(path) || policy_dir.starts_with(path);
-    !read && event.paths.iter().any(ours)
+/// Whether it is about our files or about a directory on the way to them.
+fn concerns(path: &Path, config: &Path, policy_dir: &Path) -> bool {
+    path.starts_with(policy_dir) || config.starts_with(path) || policy_dir.starts_with(path)
 }
 
 #[cfg(test)]

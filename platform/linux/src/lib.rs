@@ -15,6 +15,8 @@ pub mod plan;
 #[cfg(target_os = "linux")]
 mod clock;
 #[cfg(target_os = "linux")]
+mod directories;
+#[cfg(target_os = "linux")]
 mod host;
 #[cfg(target_os = "linux")]
 mod io;
@@ -29,6 +31,8 @@ mod sys;
 
 #[cfg(target_os = "linux")]
 pub use clock::LinuxClock;
+#[cfg(target_os = "linux")]
+pub use directories::{DirectoryWatch, watch_directories};
 #[cfg(target_os = "linux")]
 pub use host::LinuxHost;
 #[cfg(target_os = "linux")]

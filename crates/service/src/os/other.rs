@@ -1,8 +1,11 @@
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::Options;
 
@@ -25,6 +28,39 @@ pub(crate) const DEFAULT_STATE_DIR: &str = r"C:\ProgramData\Everclat\state";
 /// Always.
 pub fn run(_: &Options) -> Result<()> {
     bail!("everclatd translates on Linux so far; docs/platforms.md says what there is for this system")
+}
+
+/// Listens until it is dropped.
+pub(crate) struct DirectoryWatch {
+    _watcher: RecommendedWatcher,
+}
+
+/// Calls `changed` with the path of each thing that changes in one of `directories`, or with nothing when changes may have
+/// been missed or no more will be told.
+pub(crate) fn watch_directories(
+    directories: &BTreeSet<PathBuf>,
+    changed: impl Fn(Option<&Path>) + Send + Sync + 'static,
+) -> io::Result<DirectoryWatch> {
+    let tell = move |event: notify::Result<Event>| match event {
+        Ok(event) if event.need_rescan() => changed(None),
+        Ok(event) if is_reading(event.kind) => {}
+        Ok(event) => event.paths.iter().for_each(|path| changed(Some(path))),
+        Err(_) => changed(None),
+    };
+    let mut watcher = notify::recommended_watcher(tell).map_err(io::Error::other)?;
+    for directory in directories {
+        watcher.watch(directory, RecursiveMode::NonRecursive).map_err(io::Error::other)?;
+    }
+    Ok(DirectoryWatch { _watcher: watcher })
+}
+
+/// Mere reading, ours included.
+fn is_reading(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+        EventKind::Access(_) => true,
+        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => false,
+    }
 }
 
 /// A new file; only administrators may read what is in the state directory.
