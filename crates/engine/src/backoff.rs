@@ -20,6 +20,12 @@ impl Backoff {
         Self { at: now + pause, pause }
     }
 
+    /// After so many failures that came one after the other.
+    pub(crate) fn after_failures(failures: u32, now: Timestamp) -> Self {
+        let pause = FIRST.saturating_mul(2u32.saturating_pow(failures.min(10))).min(MAX);
+        Self { at: now + pause, pause }
+    }
+
     pub(crate) fn is_due(self, now: Timestamp) -> bool {
         self.at <= now
     }

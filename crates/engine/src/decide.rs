@@ -62,7 +62,7 @@ impl Path {
     /// Whether IPv4 must not be led this way, although it is armed: a dead default is worse than none.
     pub(crate) fn is_withheld(&self) -> bool {
         match self.trouble {
-            Trouble::None | Trouble::GatewaySilent => false,
+            Trouble::None | Trouble::GatewaySilent | Trouble::Refused => false,
             Trouble::PathDead | Trouble::Portal => true,
         }
     }
@@ -86,6 +86,8 @@ pub(crate) enum Trouble {
     PathDead,
     /// Somebody has to sign in first.
     Portal,
+    /// The port, the host or everybody who has our addresses refuses us there.
+    Refused,
 }
 
 /// What the decision rests on.
@@ -95,6 +97,8 @@ pub(crate) struct Known<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) health: &'a Health,
     pub(crate) portals: &'a Portals,
+    /// Whether an uplink, or its /64, has refused us lately.
+    pub(crate) refused: &'a dyn Fn(u32, Ipv6Net) -> bool,
     /// Why a person has paused us, if one has.
     pub(crate) paused: Option<&'a str>,
     /// Whether the network is so new that what is missing may still come.
@@ -295,6 +299,8 @@ fn path(
         Trouble::Portal
     } else if known.health.is_dead(Place { link: link.index, pref64 }) {
         Trouble::PathDead
+    } else if (known.refused)(link.index, prefix) {
+        Trouble::Refused
     } else {
         match known.health.is_silent(link.index) {
             // The kernel goes on sending there for seconds; we need not.

@@ -192,6 +192,11 @@ impl Discovery {
         changed
     }
 
+    /// Forgets interfaces that are no longer there at all.
+    pub(crate) fn retain(&mut self, exists: impl Fn(u32) -> bool) {
+        self.links.retain(|link, _| exists(*link));
+    }
+
     /// Forgets everything about a network that is no longer attached.
     pub(crate) fn forget(&mut self, link: u32) {
         self.links.remove(&link);

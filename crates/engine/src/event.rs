@@ -48,6 +48,8 @@ pub enum Event {
     },
     /// The answer to an [`Action::FindCheckPoints`].
     CheckPoints {
+        /// The uplink on which it was asked.
+        link: u32,
         /// The prefix it was about.
         pref64: Pref64,
         /// Servers of the network that stand for the rest of IPv4; empty: none.

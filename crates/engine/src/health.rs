@@ -5,7 +5,7 @@
 //! behind it: the gateway answers, but a check server is silent three times, or several destinations that had answered
 //! are silent together and do not answer echo either. One silent server never counts (architecture rule 10).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -34,6 +34,19 @@ const LAST_WAIT: Duration = Duration::from_secs(3);
 const SEVERAL: usize = 2;
 /// So many destinations are asked at once, and remembered.
 const MAX_TARGETS: usize = 4;
+/// Who answered longer ago than this may have gone for reasons of his own.
+const LATELY: Duration = Duration::from_secs(600);
+/// Suspicion has the servers asked no more often than this: one-way traffic is always suspicious.
+const CALM: Duration = Duration::from_secs(30);
+/// A verdict that no answer could lift, because nobody can be asked or may be relied upon to answer, ends by itself after
+/// so long; the next one lasts twice as long.
+const PROBATION: Duration = Duration::from_secs(60);
+const MAX_PROBATION: Duration = Duration::from_secs(600);
+/// A gateway that falls silent again within this is asked less often from the start: no flapping.
+const RELAPSE: Duration = Duration::from_secs(300);
+
+/// More ways than this nobody has.
+const MAX_PLACES: usize = 64;
 
 /// One way of translated packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,14 +82,28 @@ pub(crate) struct Targets {
     pub(crate) enabled: bool,
     /// Check servers: the administrator's, or the network's own.
     pub(crate) servers: Vec<ProbeTarget<Ipv4Addr>>,
+    /// The administrator has named them: they answer when the path works. Others may accuse only once they have.
+    pub(crate) named: bool,
     /// How often, as long as nothing else proves that the path works; zero: only on suspicion.
     pub(crate) interval: Duration,
+}
+
+/// What is needed to judge at one moment.
+pub(crate) struct Moment<'a> {
+    pub(crate) targets: &'a Targets,
+    /// X in use is ours: from any other nothing may be asked (RFC 4429 section 3.2).
+    pub(crate) claimed: bool,
+    /// The second uplink's way, if it may be asked by.
+    pub(crate) spare: Option<Place>,
+    pub(crate) now: Timestamp,
 }
 
 #[derive(Clone, Debug)]
 struct Dead {
     targets: Vec<ProbeTarget<Ipv4Addr>>,
     again: Backoff,
+    /// `None`: until somebody answers.
+    until: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +119,10 @@ struct Check {
     round: u8,
     next: Timestamp,
     targets: Vec<ProbeTarget<Ipv4Addr>>,
-    /// The other uplink's way was asked the same, and has answered.
-    spare: Option<(Place, bool)>,
+    /// Silence began it; it ends with the traffic.
+    suspicion: bool,
+    /// The other uplink's way is asked the same: so many rounds, unless it has answered.
+    spare: Option<(Place, u8)>,
 }
 
 /// The way in use.
@@ -121,12 +150,18 @@ pub(crate) struct Health {
     silent: BTreeMap<u32, Silence>,
     dead: BTreeMap<Place, Dead>,
     /// Destinations that answered last, the newest first.
-    answered: VecDeque<Ipv4Addr>,
+    answered: VecDeque<(Ipv4Addr, Timestamp)>,
+    /// Ways on which a check server that nobody has vouched for has answered.
+    proven: BTreeSet<Place>,
+    /// How long the last verdict that ended by itself had lasted.
+    probations: BTreeMap<Place, Duration>,
+    /// How often a gateway has fallen silent in a row, and when last.
+    relapses: BTreeMap<u32, (u32, Timestamp)>,
 }
 
 impl Health {
     /// The way in use, if any; another one starts anew.
-    pub(crate) fn follow(&mut self, used: Option<(Place, Ipv6Addr)>) {
+    pub(crate) fn follow(&mut self, used: Option<(Place, Ipv6Addr)>, now: Timestamp) {
         let current = self.watch.as_ref().map(|watch| (watch.place, watch.v6));
         if current == used {
             return;
@@ -135,7 +170,8 @@ impl Health {
             place,
             v6,
             totals: None,
-            sample: None,
+            // Whether anything flows is found out by looking, not by hoping for a word that may have been missed.
+            sample: Some(now + SAMPLE),
             quiet: 0,
             mute_since: None,
             mute: Vec::new(),
@@ -155,6 +191,26 @@ impl Health {
     pub(crate) fn links(&mut self, present: &[u32]) {
         self.silent.retain(|link, _| present.contains(link));
         self.dead.retain(|place, _| present.contains(&place.link));
+        self.proven.retain(|place| present.contains(&place.link));
+        self.probations.retain(|place, _| present.contains(&place.link));
+        self.relapses.retain(|link, _| present.contains(link));
+    }
+
+    /// Time has passed without us: what was not answered then says nothing.
+    pub(crate) fn woke(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.forget_suspicion();
+            watch.totals = None;
+        }
+    }
+
+    /// Nobody can be asked about `place` now.
+    pub(crate) fn cannot_ask(&mut self, place: Place, now: Timestamp) {
+        let probation = self.probations.get(&place).map_or(PROBATION, |last| (*last * 2).min(MAX_PROBATION));
+        if let Some(dead) = self.dead.get_mut(&place).filter(|dead| dead.until.is_none()) {
+            dead.until = Some(now + probation);
+            self.probations.insert(place, probation);
+        }
     }
 
     /// The kernel could not resolve the uplink's gateway.
@@ -189,13 +245,14 @@ impl Health {
 
     /// A probe was answered by way of `place`. Says whether that changes a verdict.
     pub(crate) fn probe_answered(&mut self, place: Place, now: Timestamp) -> bool {
+        if self.proven.len() < MAX_PLACES {
+            self.proven.insert(place);
+        }
         if let Some(watch) = &mut self.watch {
             if watch.place == place {
                 watch.proof(now);
-            } else if let Some(Check { spare: Some((spare, heard)), .. }) = &mut watch.check
-                && *spare == place
-            {
-                *heard = true;
+            } else if let Some(check) = &mut watch.check {
+                check.spare.take_if(|(spare, _)| *spare == place);
             }
         }
         self.alive(place)
@@ -206,6 +263,7 @@ impl Health {
         if gateway {
             self.silent.remove(&place.link);
         }
+        self.probations.remove(&place);
         self.dead.remove(&place).is_some() || gateway
     }
 
@@ -228,14 +286,17 @@ impl Health {
     /// The counters were read.
     pub(crate) fn sampled(&mut self, sample: &TrafficSample, now: Timestamp) -> bool {
         for address in &sample.answered {
-            self.answered.retain(|known| known != address);
-            self.answered.push_front(*address);
+            self.answered.retain(|(known, _)| known != address);
+            self.answered.push_front((*address, now));
         }
         self.answered.truncate(MAX_TARGETS);
         let Some(watch) = &mut self.watch else { return false };
         let before = watch.totals.replace((sample.sent, sample.received));
-        let (sent, received) = before.unwrap_or((sample.sent.saturating_sub(1), sample.received));
-        let (out, back) = (sample.sent > sent, sample.received > received);
+        let (out, back) = match before {
+            Some((sent, received)) => (sample.sent > sent, sample.received > received),
+            // What was counted before this way was used is no news of it.
+            None => (!sample.mute.is_empty(), !sample.answered.is_empty()),
+        };
         watch.quiet = if out || back { 0 } else { watch.quiet.saturating_add(1) };
         if back {
             return self.replied(now);
@@ -250,17 +311,20 @@ impl Health {
         }
         if watch.quiet > QUIET {
             watch.sample = None;
-            watch.mute_since = None;
-            watch.mute.clear();
-            watch.gateway = Gateway::Unasked;
+            if watch.check.as_ref().is_none_or(|check| check.suspicion) {
+                watch.forget_suspicion();
+            }
         }
         false
     }
 
     /// What is to be done at `now`. Verdicts may change by it: says so.
-    pub(crate) fn due(&mut self, targets: &Targets, spare: Option<Place>, now: Timestamp) -> (Vec<Want>, bool) {
+    pub(crate) fn due(&mut self, moment: &Moment<'_>) -> (Vec<Want>, bool) {
+        let Moment { targets, claimed, spare, now } = *moment;
         let mut wants = Vec::new();
-        let mut changed = false;
+        let before = self.dead.len();
+        self.dead.retain(|_, dead| dead.until.is_none_or(|until| until > now));
+        let mut changed = before != self.dead.len();
         for (link, silence) in &mut self.silent {
             if let Silence::Unanswered(again) = silence
                 && again.is_due(now)
@@ -280,9 +344,15 @@ impl Health {
             watch.sample = Some(now + SAMPLE);
             wants.push(Want::Sample { last: watch.quiet >= QUIET });
         }
+        if !claimed {
+            return (wants, changed);
+        }
         let known_silent = self.silent.contains_key(&watch.place.link);
         if !known_silent && watch.ask_gateway(now, &mut wants) {
-            self.silent.insert(watch.place.link, Silence::Unanswered(Backoff::after(None, now)));
+            let relapses = self.relapses.entry(watch.place.link).or_insert((0, now));
+            let again = if now.since(relapses.1) < RELAPSE { relapses.0.saturating_add(1) } else { 0 };
+            *relapses = (again, now);
+            self.silent.insert(watch.place.link, Silence::Unanswered(Backoff::after_failures(again, now)));
             watch.check = None;
             return (wants, true);
         }
@@ -291,11 +361,11 @@ impl Health {
             return (wants, changed);
         }
         if watch.check.is_none()
-            && let Some(servers) = watch.whom_to_ask(targets, &self.answered, now)
+            && let Some((servers, suspicion)) = watch.whom_to_ask(targets, &self.answered, now)
         {
             watch.last_check = Some(now);
-            let spare = spare.map(|place| (place, false));
-            watch.check = Some(Check { round: 0, next: now, targets: servers, spare });
+            let spare = spare.map(|place| (place, 0));
+            watch.check = Some(Check { round: 0, next: now, targets: servers, suspicion, spare });
             // A path is not to be accused of what the gateway does.
             if !matches!(watch.gateway, Gateway::Asking { .. }) {
                 watch.gateway = Gateway::Asking { tries: 1, next: now + GATEWAY_PATIENCE };
@@ -307,16 +377,31 @@ impl Health {
                 check.round += 1;
                 check.next = now + if check.round < ROUNDS { ROUND } else { LAST_WAIT };
                 wants.push(Want::Probe { place: watch.place, targets: check.targets.clone() });
-                if let Some((place, false)) = check.spare {
-                    wants.push(Want::Probe { place, targets: check.targets.clone() });
+                if let Some((place, rounds)) = check.spare.as_mut().filter(|(place, _)| spare == Some(*place)) {
+                    *rounds += 1;
+                    wants.push(Want::Probe { place: *place, targets: check.targets.clone() });
                 }
-            } else {
-                let dead = Dead { targets: check.targets.clone(), again: Backoff::after(None, now) };
-                if let Some((place, false)) = check.spare {
-                    self.dead.insert(place, dead.clone());
+            } else if let Some(check) = watch.check.take() {
+                let servers = !targets.servers.is_empty() && check.targets == targets.servers;
+                // Who was never heard to answer accuses nobody.
+                if servers && !targets.named && !self.proven.contains(&watch.place) {
+                    return (wants, changed);
                 }
-                self.dead.insert(watch.place, dead);
-                watch.check = None;
+                let asked = |(place, rounds): &(Place, u8)| spare == Some(*place) && *rounds >= ROUNDS;
+                let places = check.spare.filter(asked).map(|(place, _)| place);
+                for place in places.into_iter().chain([watch.place]) {
+                    let again = Backoff::after(None, now);
+                    self.dead.insert(place, Dead { targets: check.targets.clone(), again, until: None });
+                    if !(servers && targets.named) {
+                        // They need not answer for ever because they once did.
+                        let last = self.probations.get(&place).copied();
+                        let probation = last.map_or(PROBATION, |last| (last * 2).min(MAX_PROBATION));
+                        self.probations.insert(place, probation);
+                        if let Some(dead) = self.dead.get_mut(&place) {
+                            dead.until = Some(now + probation);
+                        }
+                    }
+                }
                 changed = true;
             }
         }
@@ -329,7 +414,7 @@ impl Health {
             Silence::Unanswered(again) => Some(again.at()),
             Silence::Unresolved => None,
         });
-        let dead = self.dead.values().map(|dead| dead.again.at());
+        let dead = self.dead.values().flat_map(|dead| [Some(dead.again.at()), dead.until]).flatten();
         let watch = self.watch.iter().filter_map(|watch| {
             let blamed = self.silent.contains_key(&watch.place.link) || self.dead.contains_key(&watch.place);
             watch.next(targets, blamed)
@@ -341,6 +426,10 @@ impl Health {
 impl Watch {
     fn proof(&mut self, now: Timestamp) {
         self.last_proof = Some(now);
+        self.forget_suspicion();
+    }
+
+    fn forget_suspicion(&mut self) {
         self.mute_since = None;
         self.mute.clear();
         self.gateway = Gateway::Unasked;
@@ -385,24 +474,27 @@ impl Watch {
     fn whom_to_ask(
         &self,
         targets: &Targets,
-        answered: &VecDeque<Ipv4Addr>,
+        answered: &VecDeque<(Ipv4Addr, Timestamp)>,
         now: Timestamp,
-    ) -> Option<Vec<ProbeTarget<Ipv4Addr>>> {
-        let servers = || targets.servers.iter().copied().take(MAX_TARGETS).collect();
+    ) -> Option<(Vec<ProbeTarget<Ipv4Addr>>, bool)> {
         if self.routine(targets).is_some_and(|at| at <= now) {
-            return Some(servers());
+            return Some((targets.servers.clone(), false));
         }
-        let suspicious = self.mute_since.is_some_and(|since| now.since(since) >= MUTE)
+        let calm = self.last_check.is_none_or(|last| now.since(last) >= CALM);
+        let suspicious = calm
+            && self.mute_since.is_some_and(|since| now.since(since) >= MUTE)
             && matches!(self.gateway, Gateway::Answered { .. });
         if !suspicious {
             return None;
         }
         if !targets.servers.is_empty() {
-            return Some(servers());
+            return Some((targets.servers.clone(), true));
         }
-        let together = self.mute.iter().filter(|address| answered.contains(address)).count();
-        let echo = |address: &Ipv4Addr| ProbeTarget { address: *address, port: None };
-        (together >= SEVERAL).then(|| answered.iter().map(echo).collect())
+        let lately = answered.iter().filter(|(_, at)| now.since(*at) < LATELY).map(|(address, _)| *address);
+        let lately: Vec<Ipv4Addr> = lately.collect();
+        let together = self.mute.iter().filter(|address| lately.contains(address)).count();
+        let echo = |address: Ipv4Addr| ProbeTarget { address, port: None };
+        (together >= SEVERAL).then(|| (lately.into_iter().map(echo).collect(), true))
     }
 
     fn next(&self, targets: &Targets, blamed: bool) -> Option<Timestamp> {
@@ -413,7 +505,8 @@ impl Watch {
             Gateway::Answered { at } if self.mute_since.is_some() => Some(at + GATEWAY_AGAIN),
             Gateway::Unasked | Gateway::Answered { .. } => None,
         };
-        let suspicion = self.mute_since.map(|since| since + MUTE).filter(|_| check.is_none());
+        let calm = self.last_check.map_or(Timestamp::ZERO, |last| last + CALM);
+        let suspicion = self.mute_since.map(|since| (since + MUTE).max(calm)).filter(|_| check.is_none());
         let judging = [check, routine, gateway, suspicion].into_iter().flatten();
         self.sample.into_iter().chain(judging.filter(|_| !blamed)).min()
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use model::{
-    Applied, Code, Generation, HostIntent, Ipv4Default, NetworkSnapshot, PlaneConfig, Pref64, Pref64Source, Settings,
+    Applied, Code, Generation, HostIntent, Ipv4Default, NetworkSnapshot, PlaneConfig, Pref64Source, Settings,
     SpareConfig, State, Timestamp,
 };
 
@@ -38,6 +38,9 @@ const AFTER_CONFLICT: Duration = Duration::from_secs(60);
 /// A router that does not say its link-layer address for so long is silent: the kernel's own patience is three
 /// solicitations a second apart (RFC 4861 section 10), and moving costs less than waiting for the last.
 const SILENT: Duration = Duration::from_secs(2);
+
+/// Nobody is so late by himself.
+const ASLEEP: Duration = Duration::from_secs(10);
 
 /// A router whose link-layer address is being asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,8 +113,6 @@ pub(crate) struct Pause {
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     backoff: Backoff,
-    /// Another uplink need not wait.
-    link: u32,
     pub(crate) error: String,
 }
 
@@ -138,7 +139,7 @@ pub struct Engine {
     /// When a probe was last answered by the way in use.
     pub(crate) probed: Option<Timestamp>,
     /// Servers that stand for the rest of IPv4 on a network (RFC 7050 section 3.2), asked for once.
-    check_points: BTreeMap<Pref64, Vec<Ipv4Addr>>,
+    check_points: BTreeMap<Place, Vec<Ipv4Addr>>,
     asked_points: BTreeSet<Place>,
     requested: HostIntent,
     /// Something of ours may be on the host.
@@ -154,7 +155,8 @@ pub struct Engine {
     lookups_pending: bool,
     /// By uplink.
     resolving: BTreeMap<u32, Resolving>,
-    pub(crate) failure: Option<Failure>,
+    /// By uplink: another need not wait.
+    pub(crate) failures: BTreeMap<u32, Failure>,
     malformed_options: u64,
     pub(crate) pause: Option<Pause>,
     shutting_down: bool,
@@ -162,6 +164,8 @@ pub struct Engine {
     pub(crate) verdict_since: Timestamp,
     pub(crate) verdict_detail: String,
     pub(crate) rearming: Rearming,
+    /// When the machine wanted to be called at the latest.
+    expected: Option<Timestamp>,
     actions: VecDeque<Action>,
 }
 
@@ -176,6 +180,7 @@ impl Engine {
             settings: &settings,
             health: &Health::default(),
             portals: &Portals::default(),
+            refused: &|_, _| false,
             paused: None,
             settling: true,
             armed: false,
@@ -208,7 +213,7 @@ impl Engine {
             last_failure: None,
             lookups_pending: false,
             resolving: BTreeMap::new(),
-            failure: None,
+            failures: BTreeMap::new(),
             malformed_options: 0,
             pause: None,
             shutting_down: false,
@@ -216,6 +221,7 @@ impl Engine {
             verdict_since: now,
             verdict_detail: String::new(),
             rearming: Rearming::default(),
+            expected: None,
             actions: VecDeque::new(),
         }
     }
@@ -258,8 +264,8 @@ impl Engine {
                     self.push(Action::StatusChanged);
                 }
             }
-            Event::CheckPoints { pref64, servers } => {
-                self.check_points.insert(pref64, servers);
+            Event::CheckPoints { link, pref64, servers } => {
+                self.check_points.insert(Place { link, pref64 }, servers);
             }
             Event::Sample(sample) => {
                 self.health.sampled(&sample, now);
@@ -295,12 +301,12 @@ impl Engine {
     #[must_use]
     pub fn poll_timeout(&self, now: Timestamp) -> Option<Timestamp> {
         let backoffs = [
-            self.failure.as_ref().map(|failure| failure.backoff),
             self.cleanup,
             self.spare_failure.map(|(_, backoff)| backoff),
             self.undone.as_ref().and_then(Undone::backoff),
         ];
-        let backoffs = backoffs.into_iter().flatten().map(Backoff::at);
+        let failures = self.failures.values().map(|failure| failure.backoff);
+        let backoffs = backoffs.into_iter().flatten().chain(failures).map(Backoff::at);
         let resolve = self.resolving.values().map(|resolving| resolving.again);
         let conflicts = self.claims.values().filter_map(|claim| claim.again);
         let known = [
@@ -329,12 +335,21 @@ impl Engine {
     }
 
     fn fail(&mut self, link: u32, error: String, now: Timestamp) {
-        let previous = self.failure.as_ref().map(|failure| failure.backoff);
-        self.failure = Some(Failure { backoff: Backoff::after(previous, now), link, error });
+        let previous = self.failures.get(&link).map(|failure| failure.backoff);
+        self.failures.insert(link, Failure { backoff: Backoff::after(previous, now), error });
     }
 
     /// Brings actions in line with what is known. Idempotent.
     fn settle(&mut self, now: Timestamp) {
+        // Sleep is an event: what should have been done long ago was not left undone by others.
+        if self.expected.is_some_and(|at| now.since(at) > ASLEEP) {
+            self.health.woke();
+        }
+        self.settle_now(now);
+        self.expected = self.poll_timeout(now);
+    }
+
+    fn settle_now(&mut self, now: Timestamp) {
         if self.discovery.expire(now) {
             self.push(Action::Refresh);
             self.push(Action::StatusChanged);
@@ -379,6 +394,12 @@ impl Engine {
         self.judge(now);
     }
 
+    /// Whether the host or the network has refused us there lately.
+    fn is_refused(&self, link: u32, prefix: Ipv6Net, now: Timestamp) -> bool {
+        let failed = self.failures.get(&link).is_some_and(|failure| !failure.backoff.is_due(now));
+        failed || self.claims.get(&prefix).is_some_and(Claim::is_exhausted)
+    }
+
     fn choose(&self, now: Timestamp) -> Choice {
         if self.shutting_down {
             let detail = "the service is stopping".into();
@@ -391,6 +412,7 @@ impl Engine {
             settings: &self.settings,
             health: &self.health,
             portals: &self.portals,
+            refused: &|link, prefix| self.is_refused(link, prefix, now),
             paused: self.pause.as_ref().map(|pause| pause.reason.as_str()),
             settling: self.lookups_pending || self.solicitor.settling(now),
             armed: self.plane.is_some(),
@@ -411,6 +433,10 @@ impl Engine {
             let is_announced = candidates(link, &self.discovery, &self.settings).iter().any(announced);
             if idle || !uplinks.contains(&link) || is_announced {
                 self.asker.forget(link);
+                // Nobody asks any more, so nobody would take it back.
+                if self.portals.names(link, false) {
+                    self.push(Action::StatusChanged);
+                }
                 continue;
             }
             let servers = self.discovery.resolvers(link);
@@ -426,7 +452,7 @@ impl Engine {
         self.lost("asked-for", now);
         self.withdraw(now);
         self.stop_plane();
-        self.failure = None;
+        self.failures.clear();
         self.spare_failure = None;
         self.undone = None;
         self.claims.clear();
@@ -441,7 +467,9 @@ impl Engine {
 
     fn stand_back(&mut self, state: State, code: Code, now: Timestamp) {
         self.resolving.clear();
-        self.failure = None;
+        self.failures.clear();
+        // What was found out about a way says nothing about it when it is needed again.
+        self.health.restart();
         self.lost(loss_reason(state, code), now);
         self.withdraw(now);
         self.stop_plane();

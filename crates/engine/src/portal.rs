@@ -15,6 +15,11 @@ const WHILE_OPEN: Duration = Duration::from_secs(3600);
 /// The API did not answer: it may be behind what it tells about.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
+/// Between two questions on one uplink.
+const AT_LEAST: Duration = Duration::from_secs(5);
+/// An API that has fallen silent was perhaps only there for those who had not signed in.
+const FORGET_AFTER: u8 = 2;
+
 /// RFC 8910 section 2: the network says that it has no portal.
 const UNRESTRICTED: &str = "urn:ietf:params:capport:unrestricted";
 
@@ -28,6 +33,8 @@ struct PerLink {
     api: Option<String>,
     asking: Option<u64>,
     next: Option<Timestamp>,
+    last: Option<Timestamp>,
+    failures: u8,
     /// What the API said last.
     captive: Option<Captive>,
 }
@@ -87,25 +94,25 @@ impl Portals {
     /// A router advertises this API (RFC 8910).
     pub(crate) fn api(&mut self, link: u32, uri: &str, now: Timestamp) {
         let per_link = self.links.entry(link).or_default();
-        let api = (uri != UNRESTRICTED).then(|| uri.to_owned());
-        if per_link.api != api {
-            let wanted = api.is_some();
-            per_link.api = api;
-            per_link.captive = None;
-            per_link.asking = None;
-            per_link.next = wanted.then_some(now);
+        if uri == UNRESTRICTED {
+            (per_link.api, per_link.captive, per_link.next) = (None, None, None);
+        } else if per_link.api.as_deref() != Some(uri) {
+            per_link.api = Some(uri.to_owned());
+            // What the other one said stays until this one speaks; and routers that take turns start no storm.
+            per_link.next = Some(per_link.last.map_or(now, |last| now.max(last + AT_LEAST)));
         }
     }
 
     /// The questions that are to be asked now: link, number, where.
-    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<(u32, u64, String)> {
+    pub(crate) fn due(&mut self, uplinks: &[u32], now: Timestamp) -> Vec<(u32, u64, String)> {
         let mut due = Vec::new();
-        for (link, per_link) in &mut self.links {
+        for (link, per_link) in self.links.iter_mut().filter(|(link, _)| uplinks.contains(link)) {
             let is_due = per_link.asking.is_none() && per_link.next.is_some_and(|next| next <= now);
             if let (true, Some(api)) = (is_due, &per_link.api) {
                 self.questions = self.questions.saturating_add(1);
                 per_link.asking = Some(self.questions);
                 per_link.next = None;
+                per_link.last = Some(now);
                 due.push((*link, self.questions, api.clone()));
             }
         }
@@ -118,13 +125,21 @@ impl Portals {
             return false;
         };
         per_link.asking = None;
+        let failed = matches!(answer, PortalAnswer::Failed { .. });
         let (captive, again) = match answer {
             PortalAnswer::Captive { page } => (Some(Captive { page }), WHILE_CAPTIVE),
             PortalAnswer::Open => (None, WHILE_OPEN),
+            PortalAnswer::Failed { .. } if per_link.failures >= FORGET_AFTER => (None, AFTER_FAILURE),
             PortalAnswer::Failed { .. } => (per_link.captive.clone(), AFTER_FAILURE),
         };
+        per_link.failures = if failed { per_link.failures.saturating_add(1) } else { 0 };
         per_link.next = Some(now + again);
         std::mem::replace(&mut per_link.captive, captive.clone()) != captive
+    }
+
+    /// Forgets interfaces that are no longer there at all.
+    pub(crate) fn retain(&mut self, exists: impl Fn(u32) -> bool) {
+        self.links.retain(|link, _| exists(*link));
     }
 
     /// Forgets a network that is no longer attached.
@@ -134,9 +149,9 @@ impl Portals {
 
     /// Everything is to be asked again.
     pub(crate) fn restart(&mut self, now: Timestamp) {
-        for per_link in self.links.values_mut().filter(|per_link| per_link.api.is_some()) {
-            per_link.asking = None;
-            per_link.next = Some(now);
+        for per_link in self.links.values_mut() {
+            per_link.names = false;
+            per_link.next = per_link.api.is_some().then_some(now);
         }
     }
 
@@ -160,18 +175,18 @@ mod tests {
     fn an_advertised_api_is_asked_at_once_and_again() {
         let mut portals = Portals::default();
         portals.api(2, API, seconds(1));
-        let due = portals.due(seconds(1));
+        let due = portals.due(&[2], seconds(1));
         assert_eq!(due, [(2, 1, API.to_owned())]);
-        assert!(portals.due(seconds(1)).is_empty(), "asked already");
+        assert!(portals.due(&[2], seconds(1)).is_empty(), "asked already");
         let captive = PortalAnswer::Captive { page: Some("https://portal.example/".into()) };
         assert!(!portals.answered(2, 9, captive.clone(), seconds(2)), "nobody asked that");
         assert!(portals.answered(2, 1, captive, seconds(2)));
         assert!(portals.on(2).unwrap().describe("eth0").ends_with("sign in at https://portal.example/"));
         assert_eq!(portals.next(), Some(seconds(32)));
-        portals.due(seconds(32));
+        portals.due(&[2], seconds(32));
         assert!(!portals.answered(2, 2, PortalAnswer::Failed { reason: "slow".into() }, seconds(33)));
         assert!(portals.on(2).is_some(), "what it said stays");
-        portals.due(seconds(93));
+        portals.due(&[2], seconds(93));
         assert!(portals.answered(2, 3, PortalAnswer::Open, seconds(94)));
         assert!(portals.on(2).is_none());
     }
@@ -180,7 +195,7 @@ mod tests {
     fn no_portal_by_the_networks_own_word_is_not_asked() {
         let mut portals = Portals::default();
         portals.api(2, UNRESTRICTED, seconds(0));
-        assert!(portals.due(seconds(0)).is_empty());
+        assert!(portals.due(&[2], seconds(0)).is_empty());
         assert_eq!((portals.on(2), portals.next()), (None, None));
     }
 

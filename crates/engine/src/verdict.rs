@@ -25,18 +25,19 @@ impl Engine {
                 let detail = format!("the router on {} answers, nothing behind {} does", path.name, path.pref64);
                 return (State::Down, Code::PlatSilent, detail);
             }
-            Trouble::GatewaySilent | Trouble::None => {}
+            Trouble::GatewaySilent | Trouble::Refused | Trouble::None => {}
         }
         if self.claims.get(&path.prefix).is_some_and(Claim::is_exhausted) {
             let detail = format!("{MAX_DUPLICATES} addresses in a row are in use on {}", path.name);
             return (State::Down, Code::AddressConflict, detail);
         }
-        if let Some(undone) = self.undone.filter(|undone| undone.is_quarrel() && self.failure.is_none()) {
+        let failure = self.failures.get(&path.link);
+        if let Some(undone) = self.undone.filter(|undone| undone.is_quarrel() && failure.is_none()) {
             let times = undone.times();
             let detail = format!("something on this host took our IPv4 away {times} times; it is put back each time");
             return (State::Limited, Code::Blocked, detail);
         }
-        match (self.plane_in_use(), &self.failure) {
+        match (self.plane_in_use(), failure) {
             (Some(_), _) if path.trouble == Trouble::GatewaySilent => {
                 let detail = format!("the router {} on {} has fallen silent", path.gateway, path.name);
                 (State::Limited, Code::Unstable, detail)

@@ -282,7 +282,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         let (sockets, heard) = (self.host.sockets(), self.heard.clone());
         tokio::spawn(async move {
             let servers = dns::check_points(&sockets, link, &servers, pref64, dns::BUDGET).await;
-            let _ = heard.send(Event::CheckPoints { pref64, servers });
+            let _ = heard.send(Event::CheckPoints { link, pref64, servers });
         });
     }
 

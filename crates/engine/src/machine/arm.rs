@@ -22,13 +22,14 @@ impl Engine {
     /// Goes one step further on the way to translation by `path`, if one is due.
     pub(super) fn arm(&mut self, path: &Path, now: Timestamp) {
         // Armed for the moment it works again, and led nowhere until then.
-        if path.is_withheld() && self.requested.default_v4.is_some() {
+        let answered = self.applied.generation == self.requested.generation;
+        let stays = self.host_dirty && answered && self.cleanup.is_some_and(|backoff| backoff.is_due(now));
+        if path.is_withheld() && (self.requested.default_v4.is_some() || stays) {
             self.lost("path-dead", now);
             self.apply(None, self.requested.silent_v6.clone());
         }
         // What failed on one uplink need not fail on another.
-        self.failure.take_if(|failure| failure.link != path.link);
-        if self.failure.as_ref().is_some_and(|failure| !failure.backoff.is_due(now)) {
+        if self.failures.get(&path.link).is_some_and(|failure| !failure.backoff.is_due(now)) {
             return self.withdraw(now);
         }
         let Some(gateway_mac) = path.gateway_mac.or_else(|| self.mac_in_use(path)) else {
@@ -38,6 +39,7 @@ impl Engine {
             return self.resolve(path, now);
         };
         self.resolving.remove(&path.link);
+        self.health.resolved(path.link);
         if self.is_out_of_addresses(path) {
             self.withdraw(now);
             return self.stop_plane();

@@ -48,8 +48,13 @@ impl Engine {
             self.asker.forget(*link);
             self.portals.forget(*link);
             self.resolving.remove(link);
+            self.failures.remove(link);
         }
         self.health.links(&present);
+        self.discovery.retain(|link| snapshot.links.contains_key(&link));
+        self.portals.retain(|link| snapshot.links.contains_key(&link));
+        self.check_points.retain(|place, _| present.contains(&place.link));
+        self.asked_points.retain(|place| present.contains(&place.link));
         // On a /64 that two uplinks share, X and what is known about it move with the uplink.
         let attached: Vec<Ipv6Net> = present
             .iter()
@@ -64,6 +69,10 @@ impl Engine {
     }
 
     pub(super) fn on_option(&mut self, link: u32, router: Option<Ipv6Addr>, bytes: &[u8], now: Timestamp) {
+        // A router that speaks is there.
+        if router.is_some() {
+            self.gateway_answered(link, now);
+        }
         match RouterOption::parse(bytes) {
             Ok(RouterOption::Pref64 { prefix, lifetime }) => {
                 if self.discovery.pref64(link, router, prefix, lifetime, now) {
@@ -143,14 +152,14 @@ impl Engine {
             PlaneEvent::Claimed(_) | PlaneEvent::Duplicate(_) => {}
             PlaneEvent::FirstReply => {
                 plane.replied = true;
-                self.failure = None;
+                self.failures.remove(&place.link);
                 self.health.replied(now);
             }
             PlaneEvent::Traffic => self.health.traffic(now),
             PlaneEvent::GatewayAnswered => self.gateway_answered(place.link, now),
             PlaneEvent::ProbeAnswered(_) => {
                 self.probed = Some(now);
-                self.failure = None;
+                self.failures.remove(&place.link);
                 self.probe_answered(place, now);
                 self.push(Action::StatusChanged);
             }

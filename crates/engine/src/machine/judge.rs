@@ -7,10 +7,14 @@ use model::{Generation, ProbeTarget, Timestamp};
 
 use super::Engine;
 use crate::Action;
-use crate::health::{Place, Targets, Want};
+use crate::decide::uplinks;
+use crate::health::{Moment, Place, Targets, Want};
 
 /// Asked only where the administrator allows the Internet to be asked: public resolvers that answer echo.
 const PUBLIC: [Ipv4Addr; 3] = [Ipv4Addr::new(1, 1, 1, 1), Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(9, 9, 9, 9)];
+
+/// So many servers are asked at once.
+const MAX_SERVERS: usize = 4;
 
 impl Engine {
     /// Whom to ask whether the path works: the administrator's servers, else the network's own, else public ones.
@@ -19,7 +23,10 @@ impl Engine {
         let echo = |address: &Ipv4Addr| ProbeTarget { address: *address, port: None };
         let pref64 = self.plane.as_ref().map(|plane| plane.config.pref64);
         let mut servers = settings.probe_targets_v4.value.clone();
-        if let Some(points) = pref64.and_then(|pref64| self.check_points.get(&pref64)).filter(|_| servers.is_empty()) {
+        let named = !servers.is_empty();
+        let place =
+            self.plane.as_ref().map(|plane| Place { link: plane.config.uplink.link, pref64: plane.config.pref64 });
+        if let Some(points) = place.and_then(|place| self.check_points.get(&place)).filter(|_| servers.is_empty()) {
             servers.extend(points.iter().map(echo));
         }
         if servers.is_empty() && settings.allow_internet_probe.value {
@@ -27,7 +34,9 @@ impl Engine {
         }
         // What the translator itself would refuse says nothing about the path (RFC 6052 section 3.1).
         servers.retain(|target| pref64.is_none_or(|pref64| xlat::is_translatable(target.address, pref64)));
+        servers.truncate(MAX_SERVERS);
         Targets {
+            named,
             enabled: settings.probe_enabled.value && !self.shutting_down,
             servers,
             interval: Duration::from_secs(u64::from(settings.probe_interval_seconds.value)),
@@ -40,23 +49,23 @@ impl Engine {
         let spare = self.spare.as_ref().filter(|spare| spare.claimed);
         let spare =
             spare.map(|spare| Place { link: spare.config.plane.uplink.link, pref64: spare.config.plane.pref64 });
-        let (wants, changed) = self.health.due(&targets, spare, now);
+        let claimed = self.plane.as_ref().is_some_and(|plane| plane.claimed);
+        let (wants, changed) = self.health.due(&Moment { targets: &targets, claimed, spare, now });
         if changed {
             self.push(Action::StatusChanged);
         }
         for want in wants {
             match want {
                 Want::Sample { last } => self.push(Action::Sample { last }),
-                Want::AskGateway { link } => {
-                    if let Some(generation) = self.generation_of(link) {
-                        self.push(Action::AskGateway { generation });
-                    }
-                }
-                Want::Probe { place, targets } => {
-                    if let Some(generation) = self.generation_at(place) {
-                        self.push(Action::Probe { generation, targets });
-                    }
-                }
+                Want::AskGateway { link } => match self.generation_of(link) {
+                    Some(generation) => self.push(Action::AskGateway { generation }),
+                    // Without an X of its own there, its word as a router is what can be asked for.
+                    None => self.push(Action::SolicitRouters { link }),
+                },
+                Want::Probe { place, targets } => match self.generation_at(place) {
+                    Some(generation) => self.push(Action::Probe { generation, targets }),
+                    None => self.health.cannot_ask(place, now),
+                },
             }
         }
     }
@@ -67,7 +76,7 @@ impl Engine {
             let config = &plane.config;
             (Place { link: config.uplink.link, pref64: config.pref64 }, config.v6)
         });
-        self.health.follow(used);
+        self.health.follow(used, now);
         if let Some((place, _)) = used {
             self.find_check_points(place);
         }
@@ -87,8 +96,8 @@ impl Engine {
 
     fn generation_of(&self, link: u32) -> Option<Generation> {
         let plane = self.plane.as_ref().filter(|plane| plane.started).map(|plane| &plane.config);
-        let spare = self.spare.as_ref().filter(|spare| spare.started).map(|spare| &spare.config.plane);
-        let mut lines = plane.into_iter().chain(spare);
+        let spare = self.spare.as_ref().filter(|spare| spare.started && spare.config.answers);
+        let mut lines = plane.into_iter().chain(spare.map(|spare| &spare.config.plane));
         lines.find(|config| config.uplink.link == link).map(|config| config.generation)
     }
 
@@ -106,7 +115,9 @@ impl Engine {
         if self.shutting_down || !self.settings.enabled.value {
             return;
         }
-        for (link, question, uri) in self.portals.due(now) {
+        let Some(snapshot) = &self.snapshot else { return };
+        let uplinks: Vec<u32> = uplinks(snapshot, &self.settings).into_iter().map(|(link, _)| link.index).collect();
+        for (link, question, uri) in self.portals.due(&uplinks, now) {
             let servers = self.discovery.resolvers(link);
             self.push(Action::AskPortal { link, servers, question, uri });
         }

@@ -158,8 +158,8 @@ impl Agent {
                 self.asked(from_mac, source);
             }
             Message::Advertisement { target, .. } if target == self.config.address => match self.phase {
-                Phase::Quiet => {}
-                Phase::Asking { .. } | Phase::Ours { .. } | Phase::Lost => {
+                Phase::Quiet | Phase::Lost => {}
+                Phase::Asking { .. } | Phase::Ours { .. } => {
                     self.phase = Phase::Lost;
                     self.events.push_back(AgentEvent::Duplicate(target));
                 }

@@ -175,6 +175,9 @@ const LADDER: [Rung; 14] = [
             });
             // The next routine question finds out.
             for _ in 0..400 {
+                if world.running.is_some() {
+                    world.claimed();
+                }
                 if world.running.is_some() && world.took().iter().any(|action| action == "ask gateway") {
                     world.report(PlaneEvent::GatewayAnswered);
                 }
@@ -226,11 +229,11 @@ const LADDER: [Rung; 14] = [
             if world.running.is_none() {
                 return;
             }
+            world.claimed();
             world.report(PlaneEvent::Traffic);
-            let first = 1_000_000 + u64::try_from(world.now.since_start().as_millis()).unwrap();
-            for sent in first..first + 30 {
+            for _ in 0..30 {
+                world.app_talks(&[Ipv4Addr::new(203, 0, 113, 1)], false);
                 wait(world, 100);
-                world.tell(Event::Sample(model::TrafficSample { sent, ..model::TrafficSample::default() }));
             }
         },
         off: |world| {

@@ -2,10 +2,7 @@
 //! default is asked for without a plane, and that time never stands still.
 
 use engine::{Action, Event};
-use model::{
-    Code, DnsAnswer, Generation, LinkKind, LinkNews, Origin, PlaneConfig, PlaneEvent, ProbeTarget, Settings,
-    TrafficSample,
-};
+use model::{Code, DnsAnswer, Generation, LinkKind, LinkNews, Origin, PlaneConfig, PlaneEvent, ProbeTarget, Settings};
 use proptest::prelude::*;
 
 use crate::network::{ETH, Network, VPN, WLAN};
@@ -207,16 +204,14 @@ fn happen(world: &mut World, happening: Happening) {
             world.tell(Event::News { link, news });
         }
         Happening::Traffic(mute, answered) => {
-            let addresses = |count: u8| (0..count).map(|last| [203, 0, 113, last].into()).collect();
-            let (sent, received) = world.traffic;
-            world.traffic = (sent + u64::from(mute), received + u64::from(answered));
-            let sample = TrafficSample {
-                sent: world.traffic.0,
-                received: world.traffic.1,
-                mute: addresses(mute),
-                answered: addresses(answered),
-            };
-            world.tell(Event::Sample(sample));
+            let addresses = |count: u8| (0..count).map(|last| [203, 0, 113, last].into());
+            world.traffic.sent += u64::from(mute);
+            world.traffic.received += u64::from(answered);
+            world.traffic.mute = addresses(mute).collect();
+            world.traffic.answered = addresses(answered).collect();
+            if world.running.is_some() {
+                world.report(PlaneEvent::Traffic);
+            }
         }
         Happening::Person(rearm) => {
             let length = Some(std::time::Duration::from_secs(30));

@@ -1,15 +1,18 @@
 //! The world around the machine: answers its actions and writes them down.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
 use engine::{Action, Engine, Event, ProcessInfo};
 use model::{
     Applied, CounterSnapshot, Generation, HostIntent, PlaneConfig, PlaneEvent, Settings, SpareConfig, Status,
-    StepFailure, Timestamp,
+    StepFailure, Timestamp, TrafficSample,
 };
 
 use crate::network::Network;
+
+/// More actions than this in one turn have no end.
+const MAX_ACTIONS: usize = 200;
 
 /// More turns than this at one moment is spinning.
 const MAX_TURNS: usize = 8;
@@ -46,8 +49,12 @@ pub(crate) struct World {
     pub(crate) question: Option<u64>,
     /// The last question for a captive portal's API.
     pub(crate) portal: Option<u64>,
-    /// Packets sent and received so far.
-    pub(crate) traffic: (u64, u64),
+    /// What the plane will say when it is asked what went through: packets sent and received so far, destinations that
+    /// have not answered since the last time, and those that have.
+    pub(crate) traffic: TrafficSample,
+    /// How often the counters were read, and how often with the wish to be told of the next packet.
+    pub(crate) samples: usize,
+    pub(crate) last_samples: usize,
     log: Vec<String>,
     generation: Generation,
     /// The last configuration that the plane said was at work.
@@ -70,7 +77,9 @@ impl World {
             counters: CounterSnapshot::default(),
             question: None,
             portal: None,
-            traffic: (0, 0),
+            traffic: TrafficSample::default(),
+            samples: 0,
+            last_samples: 0,
             log: Vec::new(),
             generation: Generation::default(),
             started: Generation::default(),
@@ -144,6 +153,16 @@ impl World {
         self.report(PlaneEvent::Duplicate(self.x()));
     }
 
+    /// An app sends a packet to each of these; `answered`: and hears back.
+    pub(crate) fn app_talks(&mut self, to: &[Ipv4Addr], answered: bool) {
+        self.traffic.sent += 1;
+        let list = if answered { &mut self.traffic.answered } else { &mut self.traffic.mute };
+        list.extend(to);
+        if answered {
+            self.traffic.received += 1;
+        }
+    }
+
     /// A reply comes back.
     pub(crate) fn reply(&mut self) {
         self.counters.last_reply = Some(self.now);
@@ -208,12 +227,25 @@ impl World {
 
     /// Does what the machine wants.
     pub(crate) fn act(&mut self) {
+        let mut done = 0;
         while let Some(action) = self.engine.poll_action() {
+            done += 1;
             self.log.extend(describe(&action));
+            assert!(done < MAX_ACTIONS, "no end at {:?}: {:?}", self.now, &self.log[self.log.len() - 8..]);
             match action {
                 Action::Refresh => {
                     let snapshot = self.network.snapshot(&self.engine.lookup_targets());
                     self.engine.handle(Event::Snapshot(snapshot), self.now);
+                }
+                Action::Sample { last } => {
+                    self.samples += 1;
+                    self.last_samples += usize::from(last);
+                    let sample = TrafficSample {
+                        mute: std::mem::take(&mut self.traffic.mute),
+                        answered: std::mem::take(&mut self.traffic.answered),
+                        ..self.traffic.clone()
+                    };
+                    self.engine.handle(Event::Sample(sample), self.now);
                 }
                 Action::SetPlane(config) => self.set_plane(config),
                 Action::StopPlane => {
@@ -226,7 +258,6 @@ impl World {
                 Action::AskPortal { question, .. } => self.portal = Some(question),
                 Action::SolicitRouters { .. }
                 | Action::FindCheckPoints { .. }
-                | Action::Sample { .. }
                 | Action::AskGateway { .. }
                 | Action::Probe { .. }
                 | Action::ResolveNeighbour { .. }
@@ -313,7 +344,7 @@ pub(crate) fn refused(intent: &HostIntent) -> Applied {
     }
 }
 
-/// One line per action; changes of the status are left out.
+/// One line per action; changes of the status and looks at the counters are left out.
 fn describe(action: &Action) -> Option<String> {
     Some(match action {
         Action::Refresh => "refresh".into(),
@@ -325,7 +356,6 @@ fn describe(action: &Action) -> Option<String> {
         Action::ResolveNeighbour { link, address } => format!("resolve {address} on {link}"),
         Action::AskPortal { link, uri, .. } => format!("portal {uri} on {link}"),
         Action::FindCheckPoints { link, pref64, .. } => format!("points {pref64} on {link}"),
-        Action::Sample { last } => if *last { "last sample" } else { "sample" }.into(),
         Action::AskGateway { .. } => "ask gateway".into(),
         Action::Probe { targets, .. } => {
             let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
@@ -345,7 +375,7 @@ fn describe(action: &Action) -> Option<String> {
         }
         Action::Apply(HostIntent { default_v4: None, .. }) => "apply none".into(),
         Action::Ignored { link, .. } => format!("ignored {link}"),
-        Action::StatusChanged => return None,
+        Action::StatusChanged | Action::Sample { .. } => return None,
     })
 }
 
