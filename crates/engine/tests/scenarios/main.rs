@@ -23,4 +23,5 @@ mod settings;
 mod standby;
 mod start;
 mod uplinks;
+mod verdicts;
 mod world;
