@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::netns::Netns;
 use crate::plan::{self, Plan};
 use crate::ra::{RaConfig, RaPatch, RouterStatus};
-use crate::services::{self, Started};
+use crate::services::{self, Names, Started};
 use crate::setup::{self, Fault};
 use crate::state::{self, Lock, State};
 use crate::{Pref64, process, sys, tools};
@@ -262,7 +262,19 @@ impl Lab {
     /// As [`Lab::cut`].
     pub fn set_dns64(&self, uplink: &str, prefix: Option<Pref64>) -> Result<()> {
         let (site, _) = self.plan.site(uplink)?;
-        self.change(|state, started| services::replace_dns(&self.plan, site, prefix, state, started))
+        let names = Names::Honest(prefix);
+        self.change(|state, started| services::replace_dns(&self.plan, site, names, state, started))
+    }
+
+    /// The router's DNS server answers for every name with `address`, as behind a captive portal; until
+    /// [`Lab::set_dns64`].
+    ///
+    /// # Errors
+    /// As [`Lab::cut`].
+    pub fn capture_names(&self, uplink: &str, address: Ipv6Addr) -> Result<()> {
+        let (site, _) = self.plan.site(uplink)?;
+        let names = Names::Captured(address);
+        self.change(|state, started| services::replace_dns(&self.plan, site, names, state, started))
     }
 
     /// Breaks or mends something on the network side of an uplink.

@@ -25,6 +25,16 @@ pub(crate) fn zone(config: &LabConfig) -> String {
     )
 }
 
+/// A root zone in which every name has this one address.
+pub(crate) fn captured_zone(address: Ipv6Addr) -> String {
+    format!(
+        "$ORIGIN .\n$TTL 60\n\
+         @ SOA ns.example. hostmaster.example. 1 3600 600 86400 60\n\
+         @ NS ns.example.\n\
+         * AAAA {address}\n"
+    )
+}
+
 pub(crate) fn unbound_config(directory: &Path, zone: &Path, address: Ipv6Addr, prefix: Option<Pref64>) -> String {
     let modules = if prefix.is_some() { "dns64 iterator" } else { "iterator" };
     let prefix = prefix.map(|prefix| format!("  dns64-prefix: {prefix}\n")).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The daemons of a lab: advertising routers, DNS64, NAT64 and servers.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub(crate) fn start_all(plan: &Plan, config: &LabConfig, state: &mut State, star
         let name = format!("r{}", site.number);
         let own = [site.router_v6().into(), site.neighbour().into()];
         start_servers(plan, config, &site.netns, &name, &own, state, started)?;
-        start_dns(plan, site, site.uplink.dns64_prefix(), state, started)?;
+        start_dns(plan, site, Names::Honest(site.uplink.dns64_prefix()), state, started)?;
         start_router(plan, config, site, state, started)?;
         for prefix in site.uplink.translated() {
             add_translator(plan, site, site.uplink.nat64, prefix, state, started)?;
@@ -196,8 +196,21 @@ fn dns_label(site: &Site) -> String {
     format!("DNS r{}", site.number)
 }
 
-fn start_dns(plan: &Plan, site: &Site, prefix: Option<Pref64>, state: &mut State, started: &mut Started) -> Result<()> {
-    let zone = write_file(plan, "root.zone", &resolver::zone(&state.config))?;
+/// What a DNS server answers with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Names {
+    /// What there is, and what a DNS64 makes of it.
+    Honest(Option<Pref64>),
+    /// This address, whatever was asked for.
+    Captured(Ipv6Addr),
+}
+
+fn start_dns(plan: &Plan, site: &Site, names: Names, state: &mut State, started: &mut Started) -> Result<()> {
+    let (file, text, prefix) = match names {
+        Names::Honest(prefix) => ("root.zone", resolver::zone(&state.config), prefix),
+        Names::Captured(address) => ("captured.zone", resolver::captured_zone(address), None),
+    };
+    let zone = write_file(plan, file, &text)?;
     let command = match site.uplink.dns_server {
         DnsServer::Unbound => {
             let text = resolver::unbound_config(&plan.run_dir(), &zone, site.dns(), prefix);
@@ -219,11 +232,11 @@ fn start_dns(plan: &Plan, site: &Site, prefix: Option<Pref64>, state: &mut State
     start(plan, command, &dns_label(site), state, started)
 }
 
-/// Restarts the DNS server of `site` with another prefix.
+/// Restarts the DNS server of `site` with other answers.
 pub(crate) fn replace_dns(
     plan: &Plan,
     site: &Site,
-    prefix: Option<Pref64>,
+    names: Names,
     state: &mut State,
     started: &mut Started,
 ) -> Result<()> {
@@ -231,7 +244,7 @@ pub(crate) fn replace_dns(
     let (old, others) = std::mem::take(&mut state.children).into_iter().partition(|child| child.what == label);
     state.children = others;
     process::stop(&old)?;
-    start_dns(plan, site, prefix, state, started)?;
+    start_dns(plan, site, names, state, started)?;
     wait_for_dns(plan, site, state)
 }
 
