@@ -68,6 +68,14 @@ impl World {
     /// # Errors
     /// See [`start`](Self::start).
     pub fn start_with(&self, config: &str) -> Result<Daemon> {
+        self.start_in(config, &[])
+    }
+
+    /// The same with variables in its environment.
+    ///
+    /// # Errors
+    /// See [`start`](Self::start).
+    pub fn start_in(&self, config: &str, environment: &[(&str, &str)]) -> Result<Daemon> {
         let file = self.directory.path().join("config.toml");
         std::fs::write(&file, config)?;
         let socket = self.directory.path().join("everclatd.sock");
@@ -79,16 +87,25 @@ impl World {
             .arg("run")
             .arg("--config")
             .arg(&file)
+            .arg("--policy-dir")
+            .arg(self.policies())
             .arg("--state-dir")
             .arg(self.directory.path().join("state"))
             .arg("--socket")
             .arg(&socket)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log)?)
             .spawn()
             .context("start everclatd")?;
         Ok(Daemon { child, socket, log, started: Instant::now() })
+    }
+
+    /// Where its administrator's policies are; nobody has made it yet.
+    #[must_use]
+    pub fn policies(&self) -> PathBuf {
+        self.directory.path().join("policy.d")
     }
 
     /// A series of UDP echoes from the host's apps to the IPv4-only server.
@@ -244,6 +261,23 @@ impl Daemon {
     /// When it cannot be run.
     pub fn cli(&self, arguments: &[&str]) -> Result<Output> {
         Ok(Command::new(binary("everclat")).env("EVERCLAT_SOCKET", &self.socket).args(arguments).output()?)
+    }
+
+    /// The tool as a user who is no administrator would call it.
+    #[must_use]
+    pub fn command_of_user(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(binary("everclat"));
+        command.env("EVERCLAT_SOCKET", &self.socket).args(arguments);
+        command
+    }
+
+    /// Runs that to its end.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn cli_of_user(&self, arguments: &[&str]) -> Result<Output> {
+        Ok(self.command_of_user(arguments).output()?)
     }
 
     /// The status, by `everclat status --json`.

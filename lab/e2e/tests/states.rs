@@ -155,15 +155,7 @@ fn people_pause_rearm_and_check() -> Result<()> {
     ensure!(world.udp()?.received == 10);
 
     // A user who is no administrator: reads, re-arms, pauses within limits.
-    let user = |arguments: &[&str]| {
-        std::process::Command::new("setpriv")
-            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-            .arg(everclat_e2e::binary("everclat"))
-            .arg("--socket")
-            .arg(daemon.socket())
-            .args(arguments)
-            .output()
-    };
+    let user = |arguments: &[&str]| daemon.cli_of_user(arguments);
     daemon.open_to_users()?;
     ensure!(user(&["status"])?.status.success());
     ensure!(user(&["pause", "--for", "10m"])?.status.success());
