@@ -4,28 +4,44 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// Heading of what every verb takes.
+const EVERYWHERE: &str = "Everywhere";
+
+/// The same table is in `docs/cli.md`.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes of check:
+  0   good: IPv4 works, or others provide it
+  10  limited              13  conflict with another program or host
+  11  not working          14  paused
+  12  no network           15  checking, ask again
+Exit codes of all verbs:
+  0   done                 4   not allowed, or locked by a policy
+  1   internal error       5   not in time (wait)
+  2   wrong usage          20  a configuration or policy is wrong
+  3   no service";
+
 /// Shows whether IPv4 works on this computer, and why or why not
 #[derive(Debug, Parser)]
-#[command(name = "everclat", version, about, disable_version_flag = true)]
+#[command(name = "everclat", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     /// Where the service listens
-    #[arg(long, global = true, value_name = "PATH", env = "EVERCLAT_SOCKET", default_value = ipc::default_endpoint())]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH", env = "EVERCLAT_SOCKET", default_value = ipc::default_endpoint())]
     pub(crate) socket: PathBuf,
 
     /// Print JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
 
-    /// JSON on one line
-    #[arg(long, global = true, requires = "json")]
+    /// Print JSON on one line
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) compact: bool,
 
-    /// No colours, even on a terminal
-    #[arg(long, global = true)]
+    /// No colours, even on a terminal; as the variable NO_COLOR
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) no_color: bool,
 
-    /// Nothing but errors and what was asked for: no progress, and nothing at all from verbs whose exit code says it
-    #[arg(short, long, global = true)]
+    /// Only what was asked for: no progress, and no word where the exit code says it
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     pub(crate) quiet: bool,
 
     #[command(subcommand)]
@@ -37,10 +53,11 @@ pub(crate) enum Command {
     /// Show the state now
     Status(StatusOptions),
     /// Say in one line, and by exit code, whether IPv4 works
+    #[command(after_help = EXIT_CODES)]
     Check(CheckOptions),
     /// Show every change, until interrupted; with --json one status a line
     Watch,
-    /// Wait until IPv4 is there
+    /// Wait until IPv4 is there; exit code 5 if it is not in time
     Wait(WaitOptions),
     /// Take everything down, look at the network anew, and put it up again
     Rearm,
@@ -76,7 +93,7 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct StatusOptions {
-    /// Also drops, resolvers, all prefixes and interfaces
+    /// Also the uplink in reserve, drops, all prefixes, interfaces and resolvers
     #[arg(short, long)]
     pub(crate) verbose: bool,
 
@@ -263,6 +280,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn json_on_one_line_may_be_asked_for_before_or_behind_the_verb() {
+        for line in [["everclat", "--compact", "check"], ["everclat", "check", "--compact"]] {
+            assert!(Arguments::try_parse_from(line).is_ok_and(|arguments| arguments.compact), "{line:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::arguments::{Arguments, CheckOptions};
 use crate::exit::{self, Exit};
 use crate::newer;
 use crate::status::json;
+use crate::text::title;
 use crate::version::PROGRAM;
 
 #[derive(Serialize)]
@@ -20,9 +21,11 @@ struct Verdict {
 /// Says whether IPv4 works. A service that cannot be asked is a verdict, too: CL-901.
 pub(crate) async fn run(arguments: &Arguments, options: &CheckOptions) -> Result<Exit, ClientError> {
     let asked = async { Client::connect(&arguments.socket, PROGRAM).await?.status().await };
+    let mut words = None;
     let (verdict, exit) = match asked.await {
         Ok(status) => {
             let (state, code) = (status.state.name(), status.code);
+            words = Some(title(&status).to_owned());
             (verdict(state, code.as_str(), code.title(), Exit::of(&status)), Exit::of(&status))
         }
         Err(ClientError::Newer { said, why }) => {
@@ -43,7 +46,7 @@ pub(crate) async fn run(arguments: &Arguments, options: &CheckOptions) -> Result
     let line = if arguments.json {
         json(&verdict, arguments.compact || options.jamf_ea)
     } else {
-        format!("{} {}", verdict.code, verdict.title)
+        format!("{} {}", verdict.code, words.unwrap_or(verdict.title))
     };
     if options.jamf_ea {
         anstream::println!("<result>{line}</result>");

@@ -1,8 +1,10 @@
 use ipc::{Client, ClientError, Control};
+use jiff::tz::TimeZone;
 
 use crate::arguments::{Arguments, PauseOptions};
 use crate::exit::Exit;
-use crate::status::{json, text};
+use crate::status::json;
+use crate::text::text;
 use crate::version::PROGRAM;
 
 /// Takes everything down and puts it up again.
@@ -32,7 +34,7 @@ async fn carry_out(arguments: &Arguments, control: Control) -> Result<Exit, Clie
     if arguments.json {
         anstream::println!("{}", json(&status, arguments.compact));
     } else {
-        anstream::print!("{}", text(&status, false));
+        anstream::print!("{}", text(&status, false, &TimeZone::system()));
     }
     Ok(Exit::Good)
 }

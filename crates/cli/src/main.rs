@@ -1,5 +1,6 @@
 //! `everclat`: asks the service, and says what it hears in words, JSON and exit codes.
 
+mod advice;
 mod arguments;
 mod check;
 mod config;
@@ -10,9 +11,12 @@ mod newer;
 mod policy;
 mod progress;
 mod status;
+mod text;
 mod version;
 mod wait;
 mod watch;
+
+use std::io::Write;
 
 use clap::{CommandFactory, Parser};
 
@@ -21,7 +25,8 @@ use exit::Exit;
 use ipc::ClientError;
 
 fn main() -> std::process::ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    arguments.json |= arguments.compact;
     if arguments.no_color {
         anstream::ColorChoice::Never.write_global();
     }
@@ -32,7 +37,10 @@ fn main() -> std::process::ExitCode {
         }),
         Command::LabNode { arguments } => lab::node::main(arguments),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "everclat", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "everclat", &mut script);
+            // Whoever reads may have seen enough.
+            let _ = std::io::stdout().write_all(&script);
             Exit::Good.into()
         }
         Command::Status(_)

@@ -20,7 +20,8 @@ pub(crate) fn complain(why: &str) {
 
 /// The health it stands for; a state that is not known is none.
 pub(crate) fn health(said: &Value) -> Exit {
-    State::deserialize(&said["state"]).map_or(Exit::Internal, Exit::of_state)
+    let code = Code::deserialize(&said["code"]).ok();
+    State::deserialize(&said["state"]).map_or(Exit::Internal, |state| Exit::of_both(state, code))
 }
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod tests {
         let said = serde_json::json!({"state": "down", "code": "CL-998", "title": "Something new"});
         assert_eq!(headline(&said), "? Something new  (CL-998), state down");
         assert_eq!(health(&said), Exit::Down);
+        assert_eq!(health(&serde_json::json!({"state": "down", "code": "CL-605", "x": 1})), Exit::Conflict);
         assert_eq!(health(&serde_json::json!({"state": "levitating"})), Exit::Internal);
         assert_eq!(headline(&Value::Null), "? unknown  (unknown), state unknown");
     }

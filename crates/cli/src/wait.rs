@@ -8,6 +8,7 @@ use crate::arguments::{Arguments, Goal, WaitOptions};
 use crate::exit::Exit;
 use crate::progress::NOTICEABLE;
 use crate::status::json;
+use crate::text::title;
 use crate::version::PROGRAM;
 
 /// At boot the service may start after whoever waits for it.
@@ -38,7 +39,7 @@ pub(crate) async fn run(arguments: &Arguments, options: &WaitOptions) -> Result<
                 goal_name(options.goal),
                 humantime::format_duration(options.timeout),
                 status.code,
-                status.title
+                title(&status)
             );
             Ok(Exit::Timeout)
         }
@@ -84,7 +85,7 @@ impl Waiting {
                 Ok(status) => status?,
                 Err(_) => {
                     if let Some(last) = &self.last {
-                        let words = format!("{} {}", last.code, last.title);
+                        let words = format!("{} {}", last.code, title(last));
                         self.say(&words);
                     }
                     continue;

@@ -1,12 +1,13 @@
 use std::io::Write;
 
 use ipc::{Client, ClientError};
-use model::Status;
+use jiff::tz::TimeZone;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::newer;
-use crate::status::{headline, json};
+use crate::status::json;
+use crate::text::{brief, clock};
 use crate::version::PROGRAM;
 
 /// Shows the status and each change of it. Ends with the service, or when interrupted.
@@ -14,11 +15,12 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Exit, ClientError> {
     let mut client = Client::connect(&arguments.socket, PROGRAM).await?;
     client.watch().await?;
     let mut out = anstream::stdout();
+    let zone = TimeZone::system();
     let mut last = None;
     let mut complained = false;
     loop {
         let (document, line) = match client.hear_next().await {
-            Ok(heard) => (heard.document, line(&heard.status)),
+            Ok(heard) => (heard.document, brief(&heard.status)),
             Err(ClientError::Newer { said, why }) => {
                 if !std::mem::replace(&mut complained, true) {
                     newer::complain(&why);
@@ -35,7 +37,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Exit, ClientError> {
             if last.as_ref() == Some(&line) {
                 continue;
             }
-            let said = writeln!(out, "{}  {line}", document["time"].as_str().unwrap_or_default());
+            let said = writeln!(out, "{}  {line}", clock(document["time"].as_str().unwrap_or_default(), &zone));
             last = Some(line);
             said
         };
@@ -44,18 +46,4 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Exit, ClientError> {
             return Ok(Exit::Good);
         }
     }
-}
-
-fn line(status: &Status) -> String {
-    let mut line = headline(status);
-    if let (Some(uplink), Some(prefix)) = (&status.uplink, status.pref64.first()) {
-        line.push_str(&format!(", {} through {}", prefix.prefix, uplink.name));
-    }
-    if let Some(cause) = status.causes.first().filter(|cause| !cause.detail.is_empty()) {
-        line.push_str(&format!(", {}", cause.detail));
-    }
-    if let (count @ 1.., Some(ms)) = (status.rearms.count, status.rearms.last_ms) {
-        line.push_str(&format!(", re-armed {count}x, last in {ms} ms"));
-    }
-    line
 }

@@ -58,8 +58,18 @@ pub enum ClientError {
     #[error("the service did not answer within {} s", ANSWER.as_secs())]
     Silent,
     /// The connection broke.
-    #[error("the connection to the service broke: {0}")]
+    #[error("{}", broken(.0))]
     Broken(#[from] io::Error),
+}
+
+/// An end without a word is what a service that is stopped leaves behind.
+fn broken(error: &io::Error) -> String {
+    const ENDED: [io::ErrorKind; 3] =
+        [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+    if ENDED.contains(&error.kind()) {
+        return "the service has closed the connection; it was stopped, or is starting anew".to_owned();
+    }
+    format!("the connection to the service broke: {error}")
 }
 
 /// A status as the service said it, and as this program understands it.
