@@ -1,6 +1,7 @@
 //! The administrator's word while everything runs, and who may do what.
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -155,7 +156,8 @@ fn a_user_watches() -> Result<()> {
     let daemon = world.start()?;
     daemon.ready()?;
     daemon.open_to_users()?;
-    let mut watching = daemon.command_of_user(&["watch", "--json"]).stdout(std::process::Stdio::piped()).spawn()?;
+    let mut watching = daemon.command_of_user(&["watch", "--json"]);
+    let mut watching = watching.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let lines = std::io::BufRead::lines(std::io::BufReader::new(watching.stdout.take().context("its output")?));
     let mut states = lines.map_while(Result::ok).filter_map(|line| {
         let status: Value = serde_json::from_str(&line).ok()?;
@@ -168,6 +170,8 @@ fn a_user_watches() -> Result<()> {
     ensure!(states.any(|state| state == "working"));
     daemon.stop()?;
     states.for_each(drop);
-    ensure!(watching.wait()?.code() == Some(3), "it ends with the service");
+    let ended = watching.wait_with_output()?;
+    ensure!(ended.status.code() == Some(3), "it ends with the service: {ended:?}");
+    ensure!(String::from_utf8_lossy(&ended.stderr).contains("it was stopped"), "{ended:?}");
     Ok(())
 }
