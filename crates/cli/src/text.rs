@@ -214,6 +214,7 @@ fn because(reason: &str) -> &str {
         "prefix-expired" => "the NAT64 prefix had run out",
         "prefix-withdrawn" => "the NAT64 prefix had been withdrawn",
         "settings-changed" => "a setting had changed",
+        "undone" => "others had taken it away",
         "uplink-changed" => "the uplink had changed",
         "uplink-lost" => "the uplink had been lost",
         "vpn" => "a VPN had been in the way",
