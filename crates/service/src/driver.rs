@@ -111,8 +111,11 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
             if self.stale && self.snapshot_due() {
                 self.snapshot().await;
             }
+            // Of this one moment: what comes due while things are being done would else neither be done nor waited for.
+            let settled = self.clock.now();
+            self.engine.handle_timeout(settled);
             self.act().await;
-            let wake = self.next_wake();
+            let wake = self.next_wake(settled);
             tokio::select! {
                 biased;
                 () = &mut stop => break Ok(()),
@@ -148,9 +151,10 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         self.last_snapshot.is_none_or(|last| self.clock.now().since(last) >= SNAPSHOT_PAUSE)
     }
 
-    fn next_wake(&self) -> Option<Duration> {
+    /// Until when nothing is due that was not due, and done, when `settled` was now.
+    fn next_wake(&self, settled: Timestamp) -> Option<Duration> {
         let now = self.clock.now();
-        let engine = self.engine.poll_timeout(now).map(|at| at.since(now));
+        let engine = self.engine.poll_timeout(settled).map(|at| at.since(now));
         let snapshot = self.last_snapshot.filter(|_| self.stale).map(|last| (last + SNAPSHOT_PAUSE).since(now));
         // tokio counts in milliseconds; a wait that ends a moment early would spin.
         let again = self.look_again.map(|at| at.since(now));
