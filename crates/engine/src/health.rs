@@ -141,6 +141,8 @@ struct Watch {
     check: Option<Check>,
     last_proof: Option<Timestamp>,
     last_check: Option<Timestamp>,
+    /// When silence last had somebody asked.
+    last_suspicion: Option<Timestamp>,
 }
 
 /// See the [module](self).
@@ -179,6 +181,7 @@ impl Health {
             check: None,
             last_proof: None,
             last_check: None,
+            last_suspicion: None,
         });
     }
 
@@ -364,6 +367,9 @@ impl Health {
             && let Some((servers, suspicion)) = watch.whom_to_ask(targets, &self.answered, now)
         {
             watch.last_check = Some(now);
+            if suspicion {
+                watch.last_suspicion = Some(now);
+            }
             let spare = spare.map(|place| (place, 0));
             watch.check = Some(Check { round: 0, next: now, targets: servers, suspicion, spare });
             // A path is not to be accused of what the gateway does.
@@ -480,7 +486,7 @@ impl Watch {
         if self.routine(targets).is_some_and(|at| at <= now) {
             return Some((targets.servers.clone(), false));
         }
-        let calm = self.last_check.is_none_or(|last| now.since(last) >= CALM);
+        let calm = self.last_suspicion.is_none_or(|last| now.since(last) >= CALM);
         let suspicious = calm
             && self.mute_since.is_some_and(|since| now.since(since) >= MUTE)
             && matches!(self.gateway, Gateway::Answered { .. });
@@ -505,7 +511,7 @@ impl Watch {
             Gateway::Answered { at } if self.mute_since.is_some() => Some(at + GATEWAY_AGAIN),
             Gateway::Unasked | Gateway::Answered { .. } => None,
         };
-        let calm = self.last_check.map_or(Timestamp::ZERO, |last| last + CALM);
+        let calm = self.last_suspicion.map_or(Timestamp::ZERO, |last| last + CALM);
         let suspicion = self.mute_since.map(|since| (since + MUTE).max(calm)).filter(|_| check.is_none());
         let judging = [check, routine, gateway, suspicion].into_iter().flatten();
         self.sample.into_iter().chain(judging.filter(|_| !blamed)).min()
