@@ -79,10 +79,20 @@ pub(crate) fn headline(status: &Status) -> String {
     format!("{style}{} {}{style:#}  ({})", mark(status.state), title(status), status.code)
 }
 
+/// So many packets may go out before the first one can have come back.
+const MANY: u64 = 10;
+
 /// What is going on. While that is being found out, the code says what is looked for, and its title would be a verdict.
 pub(crate) fn title(status: &Status) -> &str {
     match status.state {
         State::Checking => "Checking this network",
+        // Armed; but somebody has used it, and nobody has answered.
+        State::Working
+            if status.evidence.kind == EvidenceKind::None
+                && status.clat.as_ref().is_some_and(|clat| clat.packets.out >= MANY && clat.packets.inward == 0) =>
+        {
+            "Ready, nobody has answered yet"
+        }
         State::Working
         | State::StandbyNative
         | State::StandbyOs
