@@ -1,20 +1,25 @@
 //! A lab as its users hold it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::config::{LabConfig, Nat64, check_translatable};
 use crate::control::{self, Request};
 use crate::error::{Error, Result};
 use crate::netns::Netns;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, RUN_DIR};
 use crate::ra::{RaConfig, RaPatch, RouterStatus};
+use crate::reservation::Reservation;
 use crate::services::{self, Names, Started};
 use crate::setup::{self, Fault};
 use crate::state::{self, Lock, State};
 use crate::{Pref64, process, sys, tools};
+
+/// How long to wait for another program that has a lab of the same name: the longest test takes a few minutes.
+const TURN: Duration = Duration::from_secs(20 * 60);
 
 /// A running lab. Dropping it leaves the lab running, unless [`Lab::down_on_drop`] was asked for.
 #[derive(Debug)]
@@ -24,11 +29,16 @@ pub struct Lab {
     /// Kept so that they do not stay as zombies of a long-lived process.
     children: Mutex<Vec<Child>>,
     down_on_drop: bool,
+    /// Last, so that it outlives the taking down. Who attaches to a lab has none.
+    _reservation: Option<Reservation>,
 }
 
 impl Lab {
     /// Builds the lab and returns when the host has an address and a default route on each uplink, and every
     /// server answers. What an earlier, dead lab of this name left is removed first; after a failure nothing stays.
+    ///
+    /// Another program that has brought up a lab of this name and still holds its `Lab` is waited for, for up to 20
+    /// minutes, instead of losing its lab to `replace`.
     ///
     /// # Errors
     /// [`Error::NotRoot`], [`Error::MissingTools`], [`Error::AlreadyUp`], [`Error::Config`],
@@ -40,12 +50,18 @@ impl Lab {
         let mut prefixes = plan.sites.iter().flat_map(|site| site.uplink.translated());
         prefixes.try_for_each(|prefix| plan.check_apart(prefix))?;
         tools::check(&config)?;
+        let refuse = |config: &LabConfig| {
+            let living = State::load(&config.name).is_some_and(|state| state.is_living());
+            if !config.replace && living { Err(Error::AlreadyUp(config.name.clone())) } else { Ok(()) }
+        };
+        // Not to be waited for: it does not go away by itself.
+        refuse(&config)?;
+        let reservation = Reservation::take(Path::new(RUN_DIR), &config.name, TURN)?;
         let _lock = Lock::take(&config.name)?;
-        if !config.replace && State::load(&config.name).is_some_and(|state| state.is_living()) {
-            return Err(Error::AlreadyUp(config.name));
-        }
+        refuse(&config)?;
         setup::remove(&config.name)?;
         let mut lab = Self::from_config(config);
+        lab._reservation = Some(reservation);
         if let Err(error) = lab.build() {
             // The first error is the one to report; what a failing removal leaves is swept by the next `up`.
             drop(lab.remove());
@@ -289,7 +305,7 @@ impl Lab {
 
     fn from_config(config: LabConfig) -> Self {
         let plan = Plan::new(&config);
-        Self { config, plan, children: Mutex::new(Vec::new()), down_on_drop: false }
+        Self { config, plan, children: Mutex::new(Vec::new()), down_on_drop: false, _reservation: None }
     }
 
     fn control(&self, uplink: &str, request: &Request) -> Result<RouterStatus> {

@@ -34,6 +34,7 @@ mod plan;
 pub mod probe;
 mod process;
 pub mod ra;
+mod reservation;
 pub mod residue;
 mod resolver;
 mod services;
