@@ -1,7 +1,7 @@
 //! A running `everclatd`, and the command-line tool against it.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, ExitStatus, Output};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -25,6 +25,14 @@ impl Daemon {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How it has ended, if it has.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// Where it listens.
@@ -135,14 +143,15 @@ impl Daemon {
         Ok(())
     }
 
-    /// `kill -9`.
+    /// `kill -9`; says when. It takes a while until the kernel has put everything away, which is waited for.
     ///
     /// # Errors
     /// When there is no such process.
-    pub fn kill(mut self) -> Result<()> {
+    pub fn kill(mut self) -> Result<Instant> {
         self.signal(Signal::KILL)?;
+        let when = Instant::now();
         self.child.wait()?;
-        Ok(())
+        Ok(when)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

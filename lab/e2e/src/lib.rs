@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod daemon;
+pub mod events;
+pub mod stream;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -73,6 +75,14 @@ impl World {
         self.start_in(config, &[])
     }
 
+    /// The same with the log down to DEBUG: for tests whose failures nobody can repeat by hand.
+    ///
+    /// # Errors
+    /// See [`start`](Self::start).
+    pub fn start_verbose(&self, config: &str) -> Result<Daemon> {
+        self.start_in(config, &[("EVERCLAT_LOG", "debug")])
+    }
+
     /// The same with variables in its environment.
     ///
     /// # Errors
@@ -82,10 +92,8 @@ impl World {
         std::fs::write(&file, config)?;
         let socket = self.directory.path().join("everclatd.sock");
         let log = self.directory.path().join("log");
-        let child = self
-            .lab
-            .host()
-            .command(binary("everclatd"))
+        let mut command = self.lab.host().command(binary("everclatd"));
+        command
             .arg("run")
             .arg("--config")
             .arg(&file)
@@ -98,9 +106,8 @@ impl World {
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log)?)
-            .spawn()
-            .context("start everclatd")?;
+            .stderr(std::fs::File::create(&log)?);
+        let child = command.spawn().context("start everclatd")?;
         Ok(Daemon { child, socket, log, started: Instant::now() })
     }
 
