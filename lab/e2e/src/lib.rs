@@ -11,7 +11,7 @@ pub mod stream;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -80,7 +80,9 @@ impl World {
     /// # Errors
     /// See [`start`](Self::start).
     pub fn start_verbose(&self, config: &str) -> Result<Daemon> {
-        self.start_in(config, &[("EVERCLAT_LOG", "debug")])
+        // The parts that decide and act; resolvers and such say too much.
+        let parts = "everclat_engine=debug,everclat_service=debug,everclat_platform_linux=debug,info";
+        self.start_in(config, &[("EVERCLAT_LOG", parts)])
     }
 
     /// The same with variables in its environment.
