@@ -9,12 +9,13 @@ mod others;
 mod ours;
 mod repairs;
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use everclat_e2e::events::{Events, Notice};
-use everclat_e2e::stream::{Stream, Trace};
+use everclat_e2e::stream::{INTERVAL, Stream, Trace};
 use everclat_e2e::{Daemon, ECHO, World, figure, is_full, until};
 use model::Status;
 
@@ -51,12 +52,20 @@ struct Sample {
 fn sample(world: &World, server: IpAddr, event: impl FnOnce(&Events) -> Result<Instant>) -> Result<Sample> {
     let events = Events::listen(world.lab.host())?;
     let stream = Stream::start(world.lab.host(), SocketAddr::new(server, ECHO))?;
+    // At any point between two probes: else the outage would be the same part of the interval each time.
+    std::thread::sleep(INTERVAL.mul_f64(chance()));
     let at = event(&events)?;
     if until(NEVER, || Ok(stream.is_back_since(at))).is_ok() {
         std::thread::sleep(AFTERWARDS);
     }
     let trace = stream.finish();
     Ok(Sample { outage: trace.outage(at), lost: trace.lost_since(at) })
+}
+
+/// A number from 0 to 1.
+fn chance() -> f64 {
+    let random = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or(0);
+    f64::from(random) / f64::from(u32::MAX)
 }
 
 /// Streams probes through what should cost none.
