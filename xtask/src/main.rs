@@ -1,8 +1,9 @@
-//! Every developer command: `cargo xtask demo`, `cargo xtask test`, `cargo xtask setup`.
+//! Every developer command: `cargo xtask demo`, `cargo xtask test`, `cargo xtask reliability`, `cargo xtask setup`.
 
 #![forbid(unsafe_code)]
 
 mod demo;
+mod figures;
 mod install;
 mod run;
 mod test;
@@ -29,6 +30,8 @@ enum Command {
     },
     /// Run every check and test; ends with `N passed, M failed`
     Test(test::Options),
+    /// Measure outages (a quarter of an hour) and put them into docs/reliability.md
+    Reliability,
     /// Install what demo and test need
     Setup,
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo { keep } => demo::run(keep),
         Command::Test(options) => test::run(&options),
+        Command::Reliability => figures::measure(),
         Command::Setup => install::everything().map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -6,13 +6,14 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use crate::figures;
 use crate::install::{self, TARGETS};
 use crate::run::{build, cargo, exists, succeed, tee};
 
 /// How much to test.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Also the long repetitions whose figures stand in docs/measurements.md
+    /// Also the long repetitions whose figures stand in docs/measurements.md and docs/reliability.md
     #[arg(long)]
     full: bool,
 
@@ -99,6 +100,11 @@ fn check(command: &mut Command) -> Result<Tally> {
 
 /// Runs tests and adds up what their runners say.
 fn tests(command: &mut Command) -> Result<Tally> {
+    tests_said(command).map(|(tally, _)| tally)
+}
+
+/// The same, with what was said.
+fn tests_said(command: &mut Command) -> Result<(Tally, String)> {
     let (said, succeeded) = tee(command)?;
     let mut tally = count(&said);
     ensure!(tally.passed + tally.failed > 0, "no test ran");
@@ -106,7 +112,7 @@ fn tests(command: &mut Command) -> Result<Tally> {
         // It did not compile, or a test ended the whole process.
         tally.failed = 1;
     }
-    Ok(tally)
+    Ok((tally, said))
 }
 
 /// Adds up lines such as `test result: ok. 5 passed; 0 failed; 1 ignored; ...`. A test that finds what it needs missing
@@ -170,16 +176,25 @@ fn end_to_end(options: &Options) -> Result<Tally> {
         println!("SKIPPED: network namespaces need root; type: sudo -E cargo xtask test --only 'end to end'");
         return Ok(Tally { skipped: 1, ..Tally::default() });
     }
-    let mut command = cargo(&["test", "-p", "everclat-e2e", "--locked", "--no-fail-fast", "--"]);
-    // One lab at a time: two cores shared by two labs would measure each other.
-    command.args(["--test-threads=1", "--show-output"]).env("RUST_BACKTRACE", "0");
+    let (tally, said) = tests_said(&mut end_to_end_tests(&["--no-fail-fast"], options.full))?;
     if options.full {
+        figures::refresh(&said)?;
+    }
+    Ok(tally)
+}
+
+/// The command for end-to-end tests; more options of the test runner may follow.
+pub(crate) fn end_to_end_tests(which: &[&str], full: bool) -> Command {
+    let mut command = cargo(&["test", "-p", "everclat-e2e", "--locked"]);
+    // One lab at a time: two cores shared by two labs would measure each other.
+    command.args(which).args(["--", "--test-threads=1", "--show-output"]).env("RUST_BACKTRACE", "0");
+    if full {
         command.env("EVERCLAT_FULL", "1");
     }
     if let Some(directory) = crate::run::binary("everclatd").parent() {
         command.env("EVERCLAT_BIN_DIR", directory);
     }
-    tests(&mut command)
+    command
 }
 
 #[cfg(test)]
