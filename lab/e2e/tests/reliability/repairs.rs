@@ -44,7 +44,6 @@ fn anew(world: &World, daemon: Daemon) -> Result<Daemon> {
 }
 
 #[test]
-#[ignore = "needs the closed loop"]
 fn our_route_is_deleted() -> Result<()> {
     let ours = |notice: &Notice| *notice == Notice::Ipv4DefaultGone { protocol: 236 };
     let samples = delete("e2e-rel-route", &["-4", "route", "delete", "default", "proto", "236"], ours)?;
@@ -52,7 +51,6 @@ fn our_route_is_deleted() -> Result<()> {
 }
 
 #[test]
-#[ignore = "needs the closed loop"]
 fn our_address_is_deleted() -> Result<()> {
     let ours = |notice: &Notice| *notice == Notice::Ipv4AddressGone([192, 0, 0, 2]);
     let samples = delete("e2e-rel-address", &["address", "delete", "192.0.0.2/32", "dev", "everclat0"], ours)?;
@@ -60,7 +58,6 @@ fn our_address_is_deleted() -> Result<()> {
 }
 
 #[test]
-#[ignore = "needs the closed loop"]
 fn our_tunnel_is_deleted() -> Result<()> {
     let ours = |notice: &Notice| *notice == Notice::LinkGone { name: "everclat0".to_owned() };
     let samples = delete("e2e-rel-tunnel", &["link", "delete", "everclat0"], ours)?;
