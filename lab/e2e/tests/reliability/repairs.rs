@@ -20,6 +20,9 @@ fn delete(name: &str, words: &[&str], gone: impl Fn(&Notice) -> bool) -> Result<
         if samples.len() >= ENOUGH && samples.iter().all(|sample: &Sample| sample.outage.is_none()) {
             break;
         }
+        // From the fourth time within a minute it would be a quarrel, which is answered slowly on purpose; a person ends it.
+        daemon.cli(&["rearm"])?;
+        daemon.ready()?;
         settled(&daemon)?;
         let deletion = |events: &Events| -> Result<Instant> {
             world.lab.host().ip(words)?;
