@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
@@ -105,8 +105,6 @@ pub struct Settings {
     pub probe_enabled: Setting<bool>,
     /// What is probed through the NAT64; empty: nothing but what the network itself announces.
     pub probe_targets_v4: Setting<Vec<ProbeTarget<Ipv4Addr>>>,
-    /// What is probed over IPv6, to tell a dead NAT64 from a dead network; empty: the router.
-    pub probe_targets_v6: Setting<Vec<ProbeTarget<Ipv6Addr>>>,
     /// Seconds between two probes while nothing happens; 0: only when there is a reason to doubt.
     pub probe_interval_seconds: Setting<u16>,
     /// Whether public hosts may be probed where no target is given.
@@ -132,7 +130,6 @@ impl Default for Settings {
             interfaces_exclude: Setting::default_value(Vec::new()),
             probe_enabled: Setting::default_value(true),
             probe_targets_v4: Setting::default_value(Vec::new()),
-            probe_targets_v6: Setting::default_value(Vec::new()),
             probe_interval_seconds: Setting::default_value(300),
             allow_internet_probe: Setting::default_value(false),
         }

@@ -41,7 +41,7 @@ macro_rules! key {
     };
 }
 
-pub(super) const KEYS: [Key; 19] = [
+pub(super) const KEYS: [Key; 18] = [
     key!("Enabled", enabled, boolean, ToString::to_string, BOOLEAN, "`true`, `false`", "Off: the host is left alone."),
     key!(
         "Pref64Static",
@@ -179,15 +179,6 @@ pub(super) const KEYS: [Key; 19] = [
         "What is probed through the NAT64: with a port by TCP, without by echo."
     ),
     key!(
-        "ProbeTargetsV6",
-        probe_targets_v6,
-        |value: &Given, _| value.list(TARGET_V6, str::parse),
-        |items| shown(items),
-        LIST,
-        "IPv6 addresses, with or without port",
-        "What is probed over IPv6, to tell a dead NAT64 from a dead network."
-    ),
-    key!(
         "ProbeIntervalSeconds",
         probe_interval_seconds,
         number(Settings::check_probe_interval),
@@ -215,7 +206,6 @@ const LIST: &str = "list of strings";
 
 const PREFIX: &str = "a prefix, such as \"64:ff9b::/96\"";
 const TARGET_V4: &str = "an address, such as \"198.51.100.1:443\"";
-const TARGET_V6: &str = "an address, such as \"[2001:db8::1]:443\"";
 
 fn entry<T>(key: &str, setting: &Setting<T>, write: fn(&T) -> String) -> SettingEntry {
     SettingEntry {

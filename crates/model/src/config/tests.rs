@@ -19,7 +19,7 @@ const EVERY_KEY: &str = "Enabled = false\nPref64Static = [\"64:ff9b::/96\", \"20
     PauseMaxMinutes = 5\nAllowUserConfig = true\nPref64Sources = [\"dns\", \"policy\", \"ra\"]\n\
     Pref64Allow = [\"2001:db8::/32\"]\nPref64Deny = [\"2001:db8:bad::/48\", \"64:ff9b::/96\"]\n\
     InterfacesInclude = [\"eth*\", \"wlan0\"]\nInterfacesExclude = [\"docker?\"]\nProbeEnabled = false\n\
-    ProbeTargetsV4 = [\"198.51.100.1:443\", \"198.51.100.2\"]\nProbeTargetsV6 = [\"[2001:db8::1]:443\"]\n\
+    ProbeTargetsV4 = [\"198.51.100.1:443\", \"198.51.100.2\"]\n\
     ProbeIntervalSeconds = 0\nAllowInternetProbe = true\n";
 
 #[test]
