@@ -214,6 +214,7 @@ fn because(reason: &str) -> &str {
         "address-changed" => "another address was due",
         "address-conflict" => "the address belonged to somebody else",
         "asked-for" => "somebody asked for it",
+        "captive-portal" => "somebody had to sign in first",
         "gateway-changed" => "the router had changed",
         "host-configuration" => "others had changed the host",
         "native-ipv4" => "native IPv4 had gone",

@@ -18,8 +18,8 @@ use crate::backoff::Backoff;
 const SAMPLE: Duration = Duration::from_millis(150);
 /// Samples without any packet, after which the plane is asked to say when packets flow again.
 const QUIET: u8 = 14;
-/// Solicitations to a gateway, and how long each may take. Three as by RFC 4861 section 10, but not a second apart:
-/// they go to somebody who has answered before, on the same link.
+/// Solicitations to a gateway, and how long each may take. Three as by RFC 4861 section 10, but not a second apart: they
+/// go to a link-layer address that is known, and moving costs less than waiting.
 const GATEWAY_TRIES: u8 = 3;
 const GATEWAY_PATIENCE: Duration = Duration::from_millis(250);
 /// While nothing comes back, the gateway is asked again so often.

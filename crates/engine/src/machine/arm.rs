@@ -8,7 +8,7 @@ use model::{Dad, Ipv4Default, MacAddress, PlaneConfig, PlaneKind, SpareConfig, T
 use super::{Claim, Engine, PlaneState, Resolving, SpareState};
 use crate::Action;
 use crate::address::clat_address;
-use crate::decide::Path;
+use crate::decide::{Path, Trouble};
 use crate::rearm::change_reason;
 
 /// The kernel's own retransmission interval for neighbour solicitations (RFC 4861 section 10).
@@ -25,7 +25,8 @@ impl Engine {
         let answered = self.applied.generation == self.requested.generation;
         let stays = self.host_dirty && answered && self.cleanup.is_some_and(|backoff| backoff.is_due(now));
         if path.is_withheld() && (self.requested.default_v4.is_some() || stays) {
-            self.lost("path-dead", now);
+            let portal = path.trouble == Trouble::Portal;
+            self.lost(if portal { "captive-portal" } else { "path-dead" }, now);
             self.apply(None, self.requested.silent_v6.clone());
         }
         // What failed on one uplink need not fail on another.

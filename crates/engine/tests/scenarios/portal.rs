@@ -25,7 +25,7 @@ fn the_systems_own_check_counts() {
     assert!(world.intent.default_v4.is_none() && world.running.is_some(), "armed for the moment it opens");
     world.tell(Event::News { link: ETH, news: LinkNews::Portal(false) });
     assert_eq!(world.verdict(), "working CL-004");
-    assert_eq!(world.status().rearms.last_reason.as_deref(), Some("path-dead"));
+    assert_eq!(world.status().rearms.last_reason.as_deref(), Some("captive-portal"));
 }
 
 #[test]
