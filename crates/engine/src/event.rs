@@ -2,6 +2,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::OptionError;
+use crate::flow::Ending;
 use model::{
     Applied, DnsAnswer, Generation, HostIntent, LinkNews, NetworkSnapshot, PlaneConfig, PlaneEvent, PortalAnswer,
     Pref64, ProbeTarget, Settings, SpareConfig, TrafficSample,
@@ -151,8 +152,12 @@ pub enum Action {
     },
     /// Keep a second uplink ready beside the running plane, or none.
     SetSpare(Option<SpareConfig>),
+    /// Keep a second X on the running plane's uplink, or none.
+    SetTwin(Option<SpareConfig>),
     /// Start the plane, or change it to this configuration without closing the tunnel.
     SetPlane(PlaneConfig),
+    /// Tell apps that flows of theirs are over.
+    EndFlows(Ending),
     /// End the plane and close the tunnel.
     StopPlane,
     /// Bring the host into this state and report what is in place.

@@ -23,6 +23,7 @@ mod backoff;
 mod decide;
 mod discovery;
 mod event;
+pub mod flow;
 mod health;
 mod machine;
 pub mod nd;

@@ -1,10 +1,14 @@
 mod arm;
+mod flows;
 mod hear;
 mod judge;
 mod mend;
 mod spare;
+mod twin;
 
+use flows::Lingering;
 use mend::Undone;
+use twin::{Former, Search};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -134,6 +138,15 @@ pub struct Engine {
     pub(crate) claims: BTreeMap<Ipv6Net, Claim>,
     pub(crate) plane: Option<PlaneState>,
     pub(crate) spare: Option<SpareState>,
+    /// Where flows go on that began there.
+    lingering: Option<Lingering>,
+    /// A second X on the uplink in use.
+    twin: Option<SpareState>,
+    /// The X that is kept for flows that know it.
+    former: Option<Former>,
+    search: Option<Search>,
+    /// Where flows may have begun.
+    homes: Vec<(Ipv4Addr, Ipv6Addr)>,
     /// The spare could not be made ready: on this link, not before then.
     spare_failure: Option<(u32, Backoff)>,
     /// When a probe was last answered by the way in use.
@@ -201,6 +214,11 @@ impl Engine {
             claims: BTreeMap::new(),
             plane: None,
             spare: None,
+            lingering: None,
+            twin: None,
+            former: None,
+            search: None,
+            homes: Vec::new(),
             spare_failure: None,
             probed: None,
             check_points: BTreeMap::new(),
@@ -317,6 +335,7 @@ impl Engine {
             self.pause.as_ref().and_then(|pause| pause.until),
             self.health.next(&self.targets()),
             self.undone.as_ref().map(Undone::over),
+            self.lingering.map(|lingering| lingering.until),
         ];
         // What is due already waits for something else to happen.
         known.into_iter().flatten().chain(backoffs).chain(resolve).chain(conflicts).filter(|at| *at > now).min()
@@ -385,7 +404,10 @@ impl Engine {
             Decision::Stand { state, code, .. } => self.stand_back(state, code, now),
             Decision::Arm(path) => self.arm(&path, now),
         }
+        self.end_lingering(now);
         self.prepare(now);
+        self.prepare_twin();
+        self.strand();
         self.watch(now);
         if self.plane.is_none() {
             self.withdraw(now);
@@ -471,6 +493,7 @@ impl Engine {
         // What was found out about a way says nothing about it when it is needed again.
         self.health.restart();
         self.lost(loss_reason(state, code), now);
+        self.end_all_flows(state);
         self.withdraw(now);
         self.stop_plane();
     }
@@ -490,8 +513,11 @@ impl Engine {
             self.push(Action::StopPlane);
             self.push(Action::StatusChanged);
         }
-        // It ends with the plane.
+        // They end with the plane.
         self.spare = None;
+        self.lingering = None;
+        self.twin = None;
+        self.former = None;
         for claim in self.claims.values_mut() {
             (claim.address, claim.owned) = (None, false);
         }
@@ -556,7 +582,12 @@ impl Engine {
             | Action::Ignored { .. }
             | Action::StatusChanged => true,
             // These build on each other: each one counts, in its place.
-            Action::SetPlane(_) | Action::SetSpare(_) | Action::StopPlane | Action::Apply(_) => false,
+            Action::SetPlane(_)
+            | Action::SetSpare(_)
+            | Action::SetTwin(_)
+            | Action::EndFlows(_)
+            | Action::StopPlane
+            | Action::Apply(_) => false,
         };
         if !(repeatable && self.actions.contains(&action)) {
             self.actions.push_back(action);

@@ -32,7 +32,7 @@ pub use network::{
 };
 pub use news::{LinkNews, PortalAnswer};
 pub use plane::{
-    CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, SpareConfig, TrafficSample, UplinkConfig,
+    Beside, CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, SpareConfig, TrafficSample, UplinkConfig,
 };
 pub use selection::{InterfaceGlob, ProbeTarget};
 pub use settings::{Dad, InvalidSetting, Origin, Setting, Settings};

@@ -75,13 +75,24 @@ pub struct PlaneConfig {
     pub own_macs: Vec<MacAddress>,
 }
 
-/// A second uplink that is kept ready.
+/// What a line beside the one in use is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The second uplink, kept ready.
+    Spare,
+    /// A second X on the uplink in use: the next one, or the one before.
+    Twin,
+}
+
+/// A second uplink that is kept ready, or a second X.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpareConfig {
     /// What it would be used with.
     pub plane: PlaneConfig,
     /// Whether X is claimed and answered for there now. Not while the uplink in use has the very same X.
     pub answers: bool,
+    /// Whether flows that began there go on there.
+    pub lingers: bool,
 }
 
 /// What went through the plane since it was last asked.
@@ -97,7 +108,7 @@ pub struct TrafficSample {
     pub answered: Vec<Ipv4Addr>,
 }
 
-/// What a plane, or its spare uplink, tells the engine.
+/// What a plane, or a line beside it, tells the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlaneEvent {
     /// The tunnel is open and packets can flow.
@@ -119,6 +130,10 @@ pub enum PlaneEvent {
     GatewayAnswered,
     /// A probe was answered.
     ProbeAnswered(ProbeTarget<Ipv4Addr>),
+    /// No flow goes on any more by the line of this generation, which is kept for those that began there.
+    Abandoned,
+    /// So many flows have been ended in the eyes of their apps.
+    FlowsEnded(u64),
     /// The plane ended; packets no longer flow.
     Failed(String),
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use engine::{Action, Engine, Event, ProcessInfo};
 use ipc::{Backend, Control, LogBatch, LogLevel, Peer, Refusal, RefusalKind, Server, SettingsReport};
-use model::{HostIntent, MacAddress, Pref64, Settings, Status, Timestamp};
+use model::{Beside, HostIntent, MacAddress, Pref64, Settings, Status, Timestamp};
 use platform_api::{Clock, Host, HostEvent, PlaneIo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
@@ -229,8 +229,13 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 }
                 Action::SetSpare(spare) => {
                     debug!(ready = spare.is_some(), "second uplink");
-                    self.plane.set_spare(spare);
+                    self.plane.set_beside(Beside::Spare, spare);
                 }
+                Action::SetTwin(twin) => {
+                    debug!(ready = twin.is_some(), "second X");
+                    self.plane.set_beside(Beside::Twin, twin);
+                }
+                Action::EndFlows(ending) => self.plane.end_flows(ending),
                 Action::Sample { last } => {
                     let sample = self.plane.sample(last);
                     self.engine.handle(Event::Sample(sample), self.clock.now());

@@ -3,8 +3,9 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use model::{Dad, Ipv4Default, MacAddress, PlaneConfig, PlaneKind, SpareConfig, Timestamp, UplinkConfig};
+use model::{Dad, Ipv4Default, MacAddress, PlaneConfig, PlaneKind, Timestamp, UplinkConfig};
 
+use super::flows::left;
 use super::{Claim, Engine, PlaneState, Resolving, SpareState};
 use crate::Action;
 use crate::address::clat_address;
@@ -50,13 +51,15 @@ impl Engine {
         let current =
             self.plane.as_ref().map(|plane| PlaneConfig { generation: self.generation, ..plane.config.clone() });
         if current.as_ref() != Some(&wanted) {
-            if let Some(reason) = current.as_ref().and_then(|current| change_reason(current, &wanted)) {
+            let reason = current.as_ref().and_then(|current| change_reason(current, &wanted));
+            // Nobody misses anything when X changes for the one beside it.
+            if let Some(reason) = reason.filter(|_| !self.is_twin(&wanted)) {
                 self.lost(reason, now);
             }
             if !self.may_use(&wanted) {
                 self.withdraw(now);
             }
-            self.set_plane(wanted);
+            self.set_plane(wanted, now);
         }
         if path.is_withheld() {
             return;
@@ -76,8 +79,8 @@ impl Engine {
     pub(super) fn has_claimed(&self, config: &PlaneConfig) -> bool {
         let place = |config: &PlaneConfig| (config.v6, config.uplink.link, config.uplink.mac);
         let plane = self.plane.as_ref().filter(|plane| plane.claimed).map(|plane| &plane.config);
-        let spare = self.spare.as_ref().filter(|spare| spare.claimed).map(|spare| &spare.config.plane);
-        config.owned || plane.into_iter().chain(spare).any(|claimed| place(claimed) == place(config))
+        let beside = self.spare.iter().chain(&self.twin).filter(|spare| spare.claimed).map(|spare| &spare.config.plane);
+        config.owned || plane.into_iter().chain(beside).any(|claimed| place(claimed) == place(config))
     }
 
     /// Whether the router on the path is being asked for its link-layer address.
@@ -150,7 +153,7 @@ impl Engine {
         }
     }
 
-    fn set_plane(&mut self, wanted: PlaneConfig) {
+    fn set_plane(&mut self, wanted: PlaneConfig, now: Timestamp) {
         self.generation = self.generation.next();
         let config = PlaneConfig { generation: self.generation, ..wanted };
         let claimed = self.has_claimed(&config);
@@ -165,14 +168,15 @@ impl Engine {
             self.push(Action::SetSpare(None));
         }
         let old = self.plane.take();
-        // The plane that takes the spare's place gives it its own, until something else is said.
+        // The plane that takes a place beside it gives it its own, until something else is said.
         if let Some(old) = old.as_ref().filter(|old| old.config.uplink.link != config.uplink.link) {
+            self.leave(&old.config, now);
             let is_spare = self.spare.as_ref().is_some_and(|spare| line(&spare.config.plane) == line(&config));
             if is_spare || self.spare.is_none() {
-                let answers = old.config.v6 != config.v6;
-                let spare = SpareConfig { plane: old.config.clone(), answers };
-                self.spare = Some(SpareState { config: spare, started: old.started, claimed: answers && old.claimed });
+                self.spare = Some(left(old, old.config.v6 != config.v6));
             }
+        } else if let Some(old) = old.as_ref().filter(|_| self.is_twin(&config)) {
+            self.change_places(old);
         }
         let path = |config: &PlaneConfig| (config.pref64, config.v6, config.uplink.link);
         let same_path = old.as_ref().is_some_and(|old| path(&old.config) == path(&config));
@@ -220,8 +224,9 @@ impl Engine {
         let second = self.second.as_ref().filter(|second| second.forwards);
         let spare =
             self.spare.as_ref().filter(|spare| Some(spare.config.plane.uplink.link) == second.map(|path| path.link));
-        let mut silent: Vec<Ipv6Addr> =
-            path.forwards.then_some(v6).into_iter().chain(spare.map(|spare| spare.config.plane.v6)).collect();
+        let twin = self.twin.as_ref().filter(|_| path.forwards);
+        let beside = spare.into_iter().chain(twin).map(|spare| spare.config.plane.v6);
+        let mut silent: Vec<Ipv6Addr> = path.forwards.then_some(v6).into_iter().chain(beside).collect();
         silent.sort_unstable();
         silent.dedup();
         silent

@@ -129,6 +129,9 @@ impl Engine {
         if self.spare.as_ref().is_some_and(|spare| spare.config.plane.generation == generation) {
             return self.on_spare(&event, now);
         }
+        if self.twin.as_ref().is_some_and(|twin| twin.config.plane.generation == generation) {
+            return self.on_twin(&event);
+        }
         let Some(plane) = self.plane.as_mut().filter(|plane| plane.config.generation == generation) else { return };
         let config = &plane.config;
         let place = Place { link: config.uplink.link, pref64: config.pref64 };
@@ -149,7 +152,8 @@ impl Engine {
                 }
             }
             // A word about an address that is no longer X.
-            PlaneEvent::Claimed(_) | PlaneEvent::Duplicate(_) => {}
+            PlaneEvent::Claimed(_) | PlaneEvent::Duplicate(_) | PlaneEvent::Abandoned => {}
+            PlaneEvent::FlowsEnded(_) => {}
             PlaneEvent::FirstReply => {
                 plane.replied = true;
                 self.failures.remove(&place.link);
@@ -197,8 +201,13 @@ impl Engine {
             PlaneEvent::GatewayAnswered => self.gateway_answered(place.link, now),
             PlaneEvent::ProbeAnswered(_) => self.probe_answered(place, now),
             PlaneEvent::Failed(_) => self.spare_failed(now),
+            PlaneEvent::Abandoned => self.lingering = None,
             // What still comes in there belongs to what was used before.
-            PlaneEvent::Claimed(_) | PlaneEvent::Duplicate(_) | PlaneEvent::FirstReply | PlaneEvent::Traffic => {}
+            PlaneEvent::Claimed(_)
+            | PlaneEvent::Duplicate(_)
+            | PlaneEvent::FirstReply
+            | PlaneEvent::Traffic
+            | PlaneEvent::FlowsEnded(_) => {}
         }
     }
 

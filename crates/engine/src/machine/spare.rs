@@ -21,7 +21,10 @@ impl Engine {
             let kept = others.remove(at);
             others.insert(0, std::mem::replace(&mut first, kept));
         }
-        let second = others.into_iter().find(|path| path.link != first.link);
+        // Where flows go on, they are not to be disturbed.
+        let lingers = |path: &Path| path.trouble == Trouble::None && self.lingers(path.link);
+        let others: Vec<Path> = others.into_iter().filter(|path| path.link != first.link).collect();
+        let second = others.iter().find(|path| lingers(path)).or(others.first()).cloned();
         (Decision::Arm(first), second)
     }
 
@@ -50,7 +53,7 @@ impl Engine {
         let wanted = second.filter(|path| resting != Some(path.link)).and_then(|path| self.spare_config(&path, now));
         let current = self.spare.as_ref().map(|spare| {
             let plane = PlaneConfig { generation: Generation::default(), ..spare.config.plane.clone() };
-            SpareConfig { plane, answers: spare.config.answers }
+            SpareConfig { plane, ..spare.config }
         });
         if current == wanted {
             return;
@@ -82,7 +85,8 @@ impl Engine {
         let spare = self.spare.as_ref().map(|spare| &spare.config.plane);
         let mut plane = self.plane_config(path, gateway_mac, v6, spare);
         plane.generation = Generation::default();
-        Some(SpareConfig { plane, answers: used != Some(v6) })
+        let answers = used != Some(v6);
+        Some(SpareConfig { plane, answers, lingers: answers && self.lingers(path.link) })
     }
 
     /// The spare has failed: it is let go, and not tried again at once.

@@ -42,7 +42,7 @@ fn strict_takes_the_default_away_before_x_changes() {
     assert_eq!(world.took(), ["apply none", "plane eth0 64:ff9b::/96"]);
     assert_eq!(world.verdict(), "checking CL-004");
     world.claimed();
-    assert_eq!(world.took(), ["apply 192.0.0.2 mtu 1472/1480"]);
+    assert_eq!(world.took(), ["apply 192.0.0.2 mtu 1472/1480", "end stranded flows"]);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn strict_keeps_a_claimed_x_through_a_change_of_prefix() {
     world.until(5_000);
     world.took();
     world.pref64(ETH, "2001:db8:64::/96", 1800);
-    assert_eq!(world.took(), ["refresh", "plane eth0 2001:db8:64::/96"]);
+    assert_eq!(world.took(), ["refresh", "plane eth0 2001:db8:64::/96", "twin eth0 2001:db8:64::/96"]);
     assert_eq!(world.verdict(), "working CL-004");
 }
 
@@ -63,7 +63,7 @@ fn a_duplicate_gives_the_next_x_and_the_route_stays() {
     let first = world.x();
     world.duplicate();
     assert_ne!(world.x(), first);
-    assert_eq!(world.took(), ["plane eth0 64:ff9b::/96"]);
+    assert_eq!(world.took(), ["plane eth0 64:ff9b::/96", "end stranded flows"]);
     assert_eq!(world.verdict(), "working CL-004");
     assert_eq!(world.status().rearms.last_reason.as_deref(), Some("address-conflict"));
 }

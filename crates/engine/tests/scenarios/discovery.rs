@@ -14,7 +14,8 @@ fn a_newer_prefix_replaces_the_older_one_and_x_stays() {
     let mut world = World::armed();
     let (x, before) = (world.x(), world.running.as_ref().unwrap().generation);
     world.pref64(ETH, "2001:db8:64::/96", 1800);
-    assert_eq!(world.took(), ["refresh", "plane eth0 2001:db8:64::/96"], "nothing about the host changes");
+    let next = "twin eth0 2001:db8:64::/96";
+    assert_eq!(world.took(), ["refresh", "plane eth0 2001:db8:64::/96", next], "nothing about the host changes");
     assert_eq!(world.x(), x);
     assert!(world.running.as_ref().unwrap().generation > before);
     assert_eq!(prefixes(&world), ["2001:db8:64::/96", "64:ff9b::/96"]);
@@ -37,7 +38,7 @@ fn a_prefix_that_is_replaced_in_one_advertisement_interrupts_nothing() {
     let mut world = World::armed();
     world.option(ETH, &pref64_option("64:ff9b::/96", 0));
     world.option(ETH, &pref64_option("2001:db8:64::/96", 1800));
-    assert_eq!(world.took(), ["refresh", "plane eth0 2001:db8:64::/96"]);
+    assert_eq!(world.took(), ["refresh", "plane eth0 2001:db8:64::/96", "twin eth0 2001:db8:64::/96"]);
     world.until(6_000);
     assert_eq!(world.took(), ["refresh"]);
     assert_eq!(world.status().pref64.len(), 1);
@@ -73,7 +74,7 @@ fn the_second_prefix_takes_over_when_the_first_one_ends() {
     world.pref64(ETH, "2001:db8:64::/96", 1800);
     world.took();
     world.pref64(ETH, "2001:db8:64::/96", 0);
-    assert_eq!(world.took(), ["refresh", "plane eth0 64:ff9b::/96"]);
+    assert_eq!(world.took(), ["refresh", "plane eth0 64:ff9b::/96", "no twin"]);
 }
 
 #[test]

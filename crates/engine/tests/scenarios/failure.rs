@@ -161,7 +161,7 @@ fn what_cannot_be_taken_away_is_tried_again() {
     world.cleanup = Answer::Fails;
     world.network.add_route("0.0.0.0/0", Some("192.168.1.1"), ETH, 100);
     world.look();
-    assert_eq!(world.took(), ["apply none", "stop"]);
+    assert_eq!(world.took(), ["end all flows", "apply none", "stop"]);
     assert_eq!(moments(&mut world, "apply none", 8_000), [500, 1_500, 3_500, 7_500]);
     world.cleanup = Answer::Done;
     assert_eq!(moments(&mut world, "apply none", 60_000).len(), 1, "until it is gone");
@@ -195,7 +195,8 @@ fn another_uplink_need_not_wait() {
     world.until(5_003);
     world.network.unplug(ETH);
     world.look();
-    assert_eq!(world.took(), ["plane wlan0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480", "no spare"]);
+    let moved = ["plane wlan0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480", "no spare", "end stranded flows"];
+    assert_eq!(world.took(), moved);
     let rearms = world.status().rearms;
     assert_eq!((rearms.last_ms, rearms.last_reason.as_deref()), (Some(0), Some("uplink-changed")));
 }

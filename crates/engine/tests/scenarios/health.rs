@@ -188,7 +188,9 @@ fn a_silent_gateway_makes_room_for_the_warm_uplink_and_nobody_is_accused() {
     // The counters are read every 150 ms, and three solicitations take 250 ms each.
     assert!((4_050..=4_400).contains(&moved), "{moved}");
     HEARD.talk(&mut world, moved + 500);
-    assert_eq!(world.spare.as_ref().unwrap().plane.uplink.name, "eth0", "and is asked on");
+    let spare = world.spare.as_ref().unwrap();
+    assert_eq!(spare.plane.uplink.name, "eth0", "and is asked on");
+    assert!(!spare.lingers, "no flow goes on there");
     assert!(world.intent.default_v4.is_some());
     assert_eq!(world.status().rearms.last_reason.as_deref(), Some("uplink-changed"));
     world.took();

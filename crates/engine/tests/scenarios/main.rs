@@ -9,6 +9,7 @@ mod claim;
 mod discovery;
 mod dns;
 mod failure;
+mod flows;
 mod health;
 mod ladder;
 mod lifecycle;

@@ -39,7 +39,7 @@ fn a_host_that_forwards_is_told_to_be_silent_about_x() {
     assert_eq!(world.intent.silent_v6, [world.x()]);
 
     world.duplicate();
-    assert_eq!(world.took(), ["plane eth0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480 silent"]);
+    assert_eq!(world.took(), ["plane eth0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480 silent", "end stranded flows"]);
     assert_eq!(world.intent.silent_v6, [world.x()], "the new X");
 
     world.network.link(ETH).forwards_ipv6 = false;

@@ -44,6 +44,14 @@ impl Network {
         network
     }
 
+    /// Ethernet and Wi-Fi of one home router.
+    pub(crate) fn shared_prefix() -> Self {
+        let mut network = Self::ipv6_only();
+        network.add_link(WLAN, "wlan0", LinkKind::Ethernet);
+        network.uplink(WLAN, "2001:db8:1::6/64", 600);
+        network
+    }
+
     pub(crate) fn add_link(&mut self, index: u32, name: &str, kind: LinkKind) {
         let last = u8::try_from(index).unwrap();
         let link = Link {

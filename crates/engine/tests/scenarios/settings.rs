@@ -62,7 +62,10 @@ fn another_ipv4_address_changes_plane_and_host() {
     let mut settings = Settings::default();
     settings.clat_ipv4.set("192.0.0.5".parse().unwrap(), Origin::Config);
     world.tell(Event::Settings(Box::new(settings)));
-    assert_eq!(world.took(), ["plane eth0 64:ff9b::/96", "apply 192.0.0.5 mtu 1472/1480"]);
+    let changed = ["plane eth0 64:ff9b::/96", "apply 192.0.0.5 mtu 1472/1480"];
+    // An X that suits the other address is looked for, and who is bound to the former one hears of it.
+    let besides = ["twin eth0 64:ff9b::/96", "end stranded flows"];
+    assert_eq!(world.took(), [changed, besides].concat());
     assert_eq!(world.verdict(), "working CL-004");
 }
 

@@ -36,7 +36,12 @@ fn native_ipv4_takes_over_at_once() {
     let mut world = World::armed();
     world.network.add_route("0.0.0.0/0", Some("192.168.1.1"), ETH, 100);
     world.look();
-    assert_eq!(world.took(), ["apply none", "stop"], "the route goes first: no packet may meet a closed tunnel");
+    let took = world.took();
+    assert_eq!(
+        took,
+        ["end all flows", "apply none", "stop"],
+        "the route goes first: no packet may meet a closed tunnel"
+    );
     assert_eq!(world.verdict(), "standby_native CL-001");
     assert!(world.status().is_working() && world.status().causes.is_empty());
 
@@ -101,7 +106,7 @@ fn the_systems_own_clat_takes_over() {
     world.network.add_route("0.0.0.0/0", None, VPN, 100);
     world.look();
     assert_eq!(world.verdict(), "standby_os CL-002");
-    assert_eq!(world.took(), ["apply none", "stop"]);
+    assert_eq!(world.took(), ["end all flows", "apply none", "stop"]);
     assert_eq!(world.cause_free_owner(), "other");
     world.network.remove_route("0.0.0.0/0");
     world.look();

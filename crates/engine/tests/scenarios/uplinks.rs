@@ -94,7 +94,8 @@ fn a_lost_uplink_is_replaced_by_the_warm_one_in_one_step() {
     let x = world.x();
     world.network.unplug(ETH);
     world.look();
-    assert_eq!(world.took(), ["plane wlan0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480", "no spare"]);
+    let moved = ["plane wlan0 64:ff9b::/96", "apply 192.0.0.2 mtu 1472/1480", "no spare", "end stranded flows"];
+    assert_eq!(world.took(), moved);
     assert_eq!(world.verdict(), "working CL-004");
     assert_ne!(world.x(), x, "another /64");
     let status = world.status();
@@ -258,6 +259,6 @@ fn a_renumbered_link_gets_an_x_of_the_new_prefix() {
     world.network.link(ETH).addresses.clear();
     world.network.add_address(ETH, "2001:db8:9::5/64");
     world.look();
-    assert_eq!(world.took(), ["plane eth0 64:ff9b::/96"]);
+    assert_eq!(world.took(), ["plane eth0 64:ff9b::/96", "end stranded flows"]);
     assert!(world.x().to_string().starts_with("2001:db8:9:"));
 }

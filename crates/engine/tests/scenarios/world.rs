@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
+use engine::flow::Ending;
 use engine::{Action, Engine, Event, ProcessInfo};
 use model::{
     Applied, CounterSnapshot, Generation, HostIntent, PlaneConfig, PlaneEvent, Settings, SpareConfig, Status,
@@ -42,6 +43,8 @@ pub(crate) struct World {
     pub(crate) running: Option<PlaneConfig>,
     /// The second uplink, while it is kept ready.
     pub(crate) spare: Option<SpareConfig>,
+    /// The second X, while there is one.
+    pub(crate) twin: Option<SpareConfig>,
     /// The last intent.
     pub(crate) intent: HostIntent,
     pub(crate) counters: CounterSnapshot,
@@ -73,6 +76,7 @@ impl World {
             cleanup: Answer::Done,
             running: None,
             spare: None,
+            twin: None,
             intent: HostIntent::default(),
             counters: CounterSnapshot::default(),
             question: None,
@@ -142,6 +146,12 @@ impl World {
     /// The spare uplink reports.
     pub(crate) fn report_spare(&mut self, event: PlaneEvent) {
         let generation = self.spare.as_ref().expect("a spare is ready").plane.generation;
+        self.tell(Event::Plane { generation, event });
+    }
+
+    /// The second X reports.
+    pub(crate) fn report_twin(&mut self, event: PlaneEvent) {
+        let generation = self.twin.as_ref().expect("a second X").plane.generation;
         self.tell(Event::Plane { generation, event });
     }
 
@@ -251,8 +261,14 @@ impl World {
                 Action::StopPlane => {
                     assert!(self.running.take().is_some(), "a plane that does not run is stopped");
                     self.spare = None;
+                    self.twin = None;
                 }
                 Action::SetSpare(spare) => self.set_spare(spare),
+                Action::SetTwin(twin) => self.set_twin(twin),
+                Action::EndFlows(_) => {
+                    assert!(self.running.is_some(), "nobody could be told without a tunnel");
+                    assert!(self.intent.default_v4.is_some(), "or without an address");
+                }
                 Action::Apply(intent) => self.apply(intent),
                 Action::AskDns { question, .. } => self.question = Some(question),
                 Action::AskPortal { question, .. } => self.portal = Some(question),
@@ -271,12 +287,20 @@ impl World {
         self.grows(config.generation);
         let generation = config.generation;
         let line = |config: &PlaneConfig| (config.uplink.link, config.uplink.mac, config.v6);
-        // As the service does it: what was in use takes the place of the spare that is used now.
-        if let Some(old) = self.running.take().filter(|old| old.uplink.link != config.uplink.link)
-            && self.spare.as_ref().is_none_or(|spare| line(&spare.plane) == line(&config))
-        {
+        // As the service does it: what was in use takes the place of what is used now, or that of the spare.
+        if let Some(old) = self.running.take().filter(|old| line(old) != line(&config)) {
+            let is_next =
+                |spare: &Option<SpareConfig>| spare.as_ref().is_some_and(|spare| line(&spare.plane) == line(&config));
+            let elsewhere = old.uplink.link != config.uplink.link;
             let answers = old.v6 != config.v6;
-            self.spare = Some(SpareConfig { plane: old, answers });
+            let left = SpareConfig { plane: old, answers, lingers: answers };
+            if is_next(&self.spare) {
+                self.spare = Some(left);
+            } else if is_next(&self.twin) {
+                self.twin = Some(left);
+            } else if elsewhere && self.spare.is_none() {
+                self.spare = Some(left);
+            }
         }
         self.running = Some(config);
         let event = match self.plane {
@@ -300,6 +324,21 @@ impl World {
         self.spare = spare;
         if let Some(spare) = &self.spare {
             let generation = spare.plane.generation;
+            let event = PlaneEvent::Started { tun: 9, name: "everclat0".into() };
+            self.engine.handle(Event::Plane { generation, event }, self.now);
+        }
+    }
+
+    fn set_twin(&mut self, twin: Option<SpareConfig>) {
+        let running = self.running.as_ref().expect("no second X without a first");
+        if let Some(twin) = &twin {
+            assert_eq!(twin.plane.uplink, running.uplink, "on the same uplink");
+            assert_ne!(twin.plane.v6, running.v6, "a second X");
+            self.grows(twin.plane.generation);
+        }
+        self.twin = twin;
+        if let Some(twin) = &self.twin {
+            let generation = twin.plane.generation;
             let event = PlaneEvent::Started { tun: 9, name: "everclat0".into() };
             self.engine.handle(Event::Plane { generation, event }, self.now);
         }
@@ -364,8 +403,16 @@ fn describe(action: &Action) -> Option<String> {
         Action::SetSpare(None) => "no spare".into(),
         Action::SetSpare(Some(spare)) => {
             let quiet = if spare.answers { "" } else { " quiet" };
-            format!("spare {} {}{quiet}", spare.plane.uplink.name, spare.plane.pref64)
+            let lingers = if spare.lingers { " lingers" } else { "" };
+            format!("spare {} {}{quiet}{lingers}", spare.plane.uplink.name, spare.plane.pref64)
         }
+        Action::SetTwin(None) => "no twin".into(),
+        Action::SetTwin(Some(twin)) => {
+            let lingers = if twin.lingers { " lingers" } else { "" };
+            format!("twin {} {}{lingers}", twin.plane.uplink.name, twin.plane.pref64)
+        }
+        Action::EndFlows(Ending::Stranded) => "end stranded flows".into(),
+        Action::EndFlows(Ending::All) => "end all flows".into(),
         Action::SetPlane(config) => format!("plane {} {}", config.uplink.name, config.pref64),
         Action::StopPlane => "stop".into(),
         Action::Apply(HostIntent { default_v4: Some(route), silent_v6, .. }) => {

@@ -11,6 +11,9 @@ pub(crate) struct Counters {
     pub(crate) packets_in: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) send_errors: AtomicU64,
+    /// Those of `packets_out` and of `packets_in` that went by a line that is only kept for them.
+    pub(crate) kept_out: AtomicU64,
+    pub(crate) kept_in: AtomicU64,
     drops: [AtomicU64; DropReason::COUNT],
     /// Microseconds since the service started, plus one; zero: never.
     last_reply: AtomicU64,
@@ -24,6 +27,8 @@ impl Default for Counters {
             packets_in: AtomicU64::default(),
             bytes_in: AtomicU64::default(),
             send_errors: AtomicU64::default(),
+            kept_out: AtomicU64::default(),
+            kept_in: AtomicU64::default(),
             drops: [const { AtomicU64::new(0) }; DropReason::COUNT],
             last_reply: AtomicU64::default(),
         }
@@ -45,6 +50,14 @@ impl Counters {
     pub(crate) fn reply_at(&self, now: Timestamp) {
         let micros = u64::try_from(now.since_start().as_micros()).unwrap_or(u64::MAX - 1);
         self.last_reply.store(micros + 1, Ordering::Relaxed);
+    }
+
+    /// Packets out and in by the way in use: they are evidence.
+    pub(crate) fn by_the_way_in_use(&self) -> (u64, u64) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        // The part before the whole: what comes between is counted as too much, never as less than nothing.
+        let (kept_out, kept_in) = (read(&self.kept_out), read(&self.kept_in));
+        (read(&self.packets_out).saturating_sub(kept_out), read(&self.packets_in).saturating_sub(kept_in))
     }
 
     pub(crate) fn snapshot(&self) -> CounterSnapshot {

@@ -189,7 +189,10 @@ impl<'a, I: PlaneIo> Down<'a, I> {
         }
         add(&counters.packets_in, 1);
         add(&counters.bytes_in, bytes);
-        if let Some(source) = source {
+        if !self.role.active {
+            // It proves nothing about the way in use.
+            add(&counters.kept_in, 1);
+        } else if let Some(source) = source {
             self.shared.traffic.answered(source.into());
         }
         true

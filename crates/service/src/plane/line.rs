@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
+use engine::flow::Home;
 use model::{MacAddress, PlaneConfig, ProbeTarget, SpareConfig};
 use platform_api::{HostError, PlaneIo, PortConfig, Waker};
 
@@ -19,23 +20,30 @@ pub(super) struct Role {
     pub(super) active: bool,
     /// X is claimed and answered for here.
     pub(super) answers: bool,
+    /// Flows that began here go on here.
+    pub(super) lingers: bool,
     pub(super) gateway_mac: MacCell,
 }
 
 impl Role {
     pub(super) fn active(config: PlaneConfig) -> Arc<Self> {
-        Self::new(config, true, true)
+        Self::new(config, true, true, false)
     }
 
-    pub(super) fn spare(spare: SpareConfig) -> Arc<Self> {
-        Self::new(spare.plane, false, spare.answers)
+    pub(super) fn beside(spare: SpareConfig) -> Arc<Self> {
+        Self::new(spare.plane, false, spare.answers, spare.lingers)
     }
 
-    fn new(config: PlaneConfig, active: bool, answers: bool) -> Arc<Self> {
+    /// Where flows that go by here are at home.
+    pub(super) fn home(&self) -> Home {
+        Home { v4: self.config.v4, v6: self.config.v6 }
+    }
+
+    fn new(config: PlaneConfig, active: bool, answers: bool, lingers: bool) -> Arc<Self> {
         let mut translator = xlat::Config::new(config.pref64, config.v4, config.v6, config.uplink.mtu6);
         translator.gateway_v4 = config.gateway_v4;
         let gateway_mac = MacCell::new(config.uplink.gateway_mac);
-        Arc::new(Self { config, translator, active, answers, gateway_mac })
+        Arc::new(Self { config, translator, active, answers, lingers, gateway_mac })
     }
 }
 
@@ -54,8 +62,35 @@ pub(super) struct Line<I: PlaneIo> {
     pub(super) role: ArcSwap<Role>,
     pub(super) stop: AtomicBool,
     pub(super) wake: I::Waker,
-    has_orders: AtomicBool,
-    orders: Mutex<Vec<Order>>,
+    orders: Orders<Order>,
+}
+
+/// What a packet thread is to do besides. Looking whether there is anything costs one load.
+pub(super) struct Orders<T> {
+    any: AtomicBool,
+    list: Mutex<Vec<T>>,
+}
+
+impl<T> Default for Orders<T> {
+    fn default() -> Self {
+        Self { any: AtomicBool::new(false), list: Mutex::default() }
+    }
+}
+
+impl<T> Orders<T> {
+    /// The thread still has to be woken.
+    pub(super) fn give(&self, order: T) {
+        // Nobody panics while holding it.
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(order);
+        self.any.store(true, Ordering::Release);
+    }
+
+    pub(super) fn take(&self) -> Vec<T> {
+        if !self.any.load(Ordering::Relaxed) || !self.any.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.list.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl<I: PlaneIo> Line<I> {
@@ -65,8 +100,7 @@ impl<I: PlaneIo> Line<I> {
             role: ArcSwap::new(role),
             stop: AtomicBool::new(false),
             wake: io.waker()?,
-            has_orders: AtomicBool::new(false),
-            orders: Mutex::default(),
+            orders: Orders::default(),
         }))
     }
 
@@ -76,17 +110,12 @@ impl<I: PlaneIo> Line<I> {
     }
 
     pub(super) fn order(&self, order: Order) {
-        // Nobody panics while holding it.
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push(order);
-        self.has_orders.store(true, Ordering::Release);
+        self.orders.give(order);
         self.wake.wake();
     }
 
     pub(super) fn take_orders(&self) -> Vec<Order> {
-        if !self.has_orders.swap(false, Ordering::Acquire) {
-            return Vec::new();
-        }
-        std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+        self.orders.take()
     }
 }
 

@@ -1,7 +1,8 @@
-//! The translating plane: one OS thread for what apps send, and one for each uplink that packets come in by. Nothing is
+//! The translating plane: one OS thread for what apps send, and one for each line that packets come in by. Nothing is
 //! shared on the way of a packet but a snapshot that is replaced whole and counters.
 //!
-//! The second uplink is kept ready: its port is open, its X claimed and answered for. Taking it is one swap of a pointer.
+//! Lines beside the one in use: the second uplink is kept ready, its port open, its X claimed and answered for; taking it
+//! is one swap of a pointer. Flows that began on a line may go on there for a while.
 
 mod counters;
 mod down;
@@ -12,32 +13,52 @@ mod up;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::{Generation, PlaneConfig, PlaneEvent, SpareConfig, TrafficSample};
+use engine::flow::{Ending, Flows, KEPT};
+use model::{Beside, Generation, PlaneConfig, PlaneEvent, SpareConfig, TrafficSample};
 use platform_api::{Clock, HostError, PlaneIo, TunDevice, TunId, Waker};
 use tokio::sync::mpsc;
 
 pub(crate) use counters::Counters;
 pub(crate) use line::Order;
 
-use line::{Line, Role, port_config};
+use line::{Line, Orders, Role, port_config};
 use traffic::Traffic;
 
 /// What the plane says, with the generation it says it about.
 pub(crate) type Report = (Generation, PlaneEvent);
 
-/// Where packets from apps go.
-struct Active<I: PlaneIo> {
+/// Apps are told that all their flows are over before the tunnel closes. It takes some microseconds; a thread that has
+/// more urgent things to do is not waited for any longer.
+const ENDING: Duration = Duration::from_millis(20);
+
+/// A line, and what it is there for at this moment.
+struct Way<I: PlaneIo> {
     line: Arc<Line<I>>,
     role: Arc<Role>,
+}
+
+/// Where packets from apps go: by the line in use, or by the one where their flow began.
+struct Ways<I: PlaneIo> {
+    used: Way<I>,
+    kept: [Option<Way<I>>; KEPT],
+}
+
+/// What the thread of the tunnel is to do besides.
+struct EndFlows {
+    ending: Ending,
+    done: SyncSender<()>,
 }
 
 /// What all threads see.
 struct Shared<I: PlaneIo> {
     tun: I::Tun,
-    active: ArcSwap<Active<I>>,
+    ways: ArcSwap<Ways<I>>,
+    orders: Orders<EndFlows>,
     stop: AtomicBool,
     wake_up: I::Waker,
     counters: Arc<Counters>,
@@ -55,15 +76,44 @@ impl<I: PlaneIo> Shared<I> {
 
 struct Running<I: PlaneIo> {
     shared: Arc<Shared<I>>,
-    up: JoinHandle<()>,
-    active: line::Running<I>,
-    spare: Option<line::Running<I>>,
+    /// Gives back the flows that it knows.
+    up: JoinHandle<Flows>,
+    used: line::Running<I>,
+    /// The spare, and the twin.
+    beside: [Option<line::Running<I>>; KEPT],
+}
+
+impl<I: PlaneIo> Running<I> {
+    fn beside(&mut self, beside: Beside) -> &mut Option<line::Running<I>> {
+        let [spare, twin] = &mut self.beside;
+        match beside {
+            Beside::Spare => spare,
+            Beside::Twin => twin,
+        }
+    }
+
+    /// Has packets from apps leave by `role`, or where their flow began.
+    fn publish(&self, role: Option<Arc<Role>>) {
+        let way = |running: &line::Running<I>| {
+            let line = Arc::clone(&running.line);
+            Way { role: line.role.load_full(), line }
+        };
+        let used = match role {
+            Some(role) => Way { line: Arc::clone(&self.used.line), role },
+            None => way(&self.used),
+        };
+        let kept = self.beside.each_ref().map(|running| running.as_ref().map(way).filter(|way| way.role.lingers));
+        self.shared.ways.store(Arc::new(Ways { used, kept }));
+        self.shared.wake_up.wake();
+    }
 }
 
 /// Starts, changes and ends the threads.
 pub(crate) struct Plane<I: PlaneIo> {
     io: I,
     running: Option<Running<I>>,
+    /// Known from before, while nothing runs: a flow survives a plane that is away for a moment.
+    flows: Flows,
     counters: Arc<Counters>,
     reports: mpsc::UnboundedSender<Report>,
     clock: Arc<dyn Clock>,
@@ -71,7 +121,7 @@ pub(crate) struct Plane<I: PlaneIo> {
 
 impl<I: PlaneIo> Plane<I> {
     pub(crate) fn new(io: I, clock: Arc<dyn Clock>, reports: mpsc::UnboundedSender<Report>) -> Self {
-        Self { io, running: None, counters: Arc::default(), reports, clock }
+        Self { io, running: None, flows: Flows::default(), counters: Arc::default(), reports, clock }
     }
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {
@@ -83,9 +133,9 @@ impl<I: PlaneIo> Plane<I> {
         self.running.as_ref().map(|running| running.shared.tun.id().clone())
     }
 
-    /// Has packets flow by `config` and says so. A plane that runs already keeps its tunnel; an uplink that is ready,
-    /// its port and what was found out there. The uplink that was in use before is kept as the spare in place of the one
-    /// that is used now, until [`set_spare`](Self::set_spare) says otherwise.
+    /// Has packets flow by `config` and says so. A plane that runs already keeps its tunnel; a line that is ready, its
+    /// port and what was found out there. The line that was in use before is kept in place of the one that is used now,
+    /// or as the spare, until [`set_beside`](Self::set_beside) says otherwise; flows that began there go on there.
     pub(crate) fn set(&mut self, config: PlaneConfig) {
         let generation = config.generation;
         let (event, left) = match self.try_set(config) {
@@ -99,35 +149,39 @@ impl<I: PlaneIo> Plane<I> {
         }
     }
 
-    /// Gives the uplink that is no longer needed.
+    /// Gives the line that is no longer needed.
     fn try_set(&mut self, config: PlaneConfig) -> Result<(TunId, Option<line::Running<I>>), HostError> {
         let Some(running) = &mut self.running else { return Ok((self.start(config)?, None)) };
         let (wanted, role) = (port_config(&config), Role::active(config));
         let mut left = None;
-        if running.active.key == wanted {
-            running.active.line.assign(Arc::clone(&role));
+        if running.used.key == wanted {
+            running.used.line.assign(Arc::clone(&role));
         } else {
-            let ready = running.spare.take_if(|spare| spare.key == wanted);
-            let next = match ready {
-                Some(ready) => ready,
-                None => line::Running::start(&running.shared, Line::open(&self.io, Arc::clone(&role))?)?,
+            let is_ready = |ready: &mut line::Running<I>| ready.key == wanted;
+            let ready = [Beside::Spare, Beside::Twin]
+                .into_iter()
+                .find_map(|beside| Some((running.beside(beside).take_if(is_ready)?, beside)));
+            let (next, mut free) = match ready {
+                Some((ready, beside)) => (ready, Some(beside)),
+                None => (line::Running::start(&running.shared, Line::open(&self.io, Arc::clone(&role))?)?, None),
             };
-            let old = std::mem::replace(&mut running.active, next);
-            if running.spare.is_none() && old.key.link != wanted.link {
+            let old = std::mem::replace(&mut running.used, next);
+            if free.is_none() && running.beside(Beside::Spare).is_none() && old.key.link != wanted.link {
+                free = Some(Beside::Spare);
+            }
+            if let Some(beside) = free {
                 let plane = old.line.role.load().config.clone();
                 let answers = plane.v6 != role.config.v6;
                 // Before the other one announces the same X.
-                old.line.assign(Role::spare(SpareConfig { plane, answers }));
-                running.spare = Some(old);
+                old.line.assign(Role::beside(SpareConfig { plane, answers, lingers: answers }));
+                *running.beside(beside) = Some(old);
             } else {
                 left = Some(old);
             }
-            running.active.line.assign(Arc::clone(&role));
+            running.used.line.assign(Arc::clone(&role));
         }
-        let line = Arc::clone(&running.active.line);
-        running.shared.active.store(Arc::new(Active { line, role }));
         running.shared.traffic.set_bell();
-        running.shared.wake_up.wake();
+        running.publish(Some(role));
         Ok((running.shared.tun.id().clone(), left))
     }
 
@@ -136,9 +190,11 @@ impl<I: PlaneIo> Plane<I> {
         let line = Line::open(&self.io, Arc::clone(&role))?;
         let tun = self.io.open_tun()?;
         let id = tun.id().clone();
+        let used = Way { line: Arc::clone(&line), role };
         let shared = Arc::new(Shared::<I> {
             tun,
-            active: ArcSwap::from_pointee(Active { line: Arc::clone(&line), role }),
+            ways: ArcSwap::from_pointee(Ways { used, kept: [const { None }; KEPT] }),
+            orders: Orders::default(),
             stop: AtomicBool::new(false),
             wake_up: self.io.waker()?,
             counters: Arc::clone(&self.counters),
@@ -147,22 +203,22 @@ impl<I: PlaneIo> Plane<I> {
             clock: Arc::clone(&self.clock),
         });
         shared.traffic.set_bell();
-        let active = line::Running::start(&shared, line)?;
-        let theirs = Arc::clone(&shared);
-        match spawn("everclat-up", move || up::run(&theirs)) {
-            Ok(up) => self.running = Some(Running { shared, up, active, spare: None }),
+        let used = line::Running::start(&shared, line)?;
+        let (theirs, flows) = (Arc::clone(&shared), std::mem::take(&mut self.flows));
+        match spawn("everclat-up", move || up::run(&theirs, flows)) {
+            Ok(up) => self.running = Some(Running { shared, up, used, beside: [const { None }; KEPT] }),
             Err(error) => {
-                active.end();
+                used.end();
                 return Err(error);
             }
         }
         Ok(id)
     }
 
-    /// Keeps a second uplink ready beside the one in use, or none, and says so.
-    pub(crate) fn set_spare(&mut self, spare: Option<SpareConfig>) {
+    /// Keeps a line beside the one in use, or none, and says so.
+    pub(crate) fn set_beside(&mut self, beside: Beside, spare: Option<SpareConfig>) {
         let generation = spare.as_ref().map(|spare| spare.plane.generation);
-        let event = match self.try_set_spare(spare) {
+        let event = match self.try_set_beside(beside, spare) {
             Ok(tun) => PlaneEvent::Started { tun: tun.index, name: tun.name },
             Err(error) => PlaneEvent::Failed(error.to_string()),
         };
@@ -171,32 +227,50 @@ impl<I: PlaneIo> Plane<I> {
         }
     }
 
-    fn try_set_spare(&mut self, spare: Option<SpareConfig>) -> Result<TunId, HostError> {
-        let stopped = || HostError::new("keep an uplink ready", std::io::ErrorKind::NotConnected.into());
+    fn try_set_beside(&mut self, beside: Beside, spare: Option<SpareConfig>) -> Result<TunId, HostError> {
+        let stopped = || HostError::new("keep a line ready", std::io::ErrorKind::NotConnected.into());
         let running = self.running.as_mut().ok_or_else(stopped)?;
         let id = running.shared.tun.id().clone();
-        let role = spare.map(Role::spare);
+        let role = spare.map(Role::beside);
         let key = role.as_ref().map(|role| port_config(&role.config));
-        if let Some(left) = running.spare.take_if(|current| key.as_ref() != Some(&current.key)) {
-            left.end();
-        }
-        match (role, &running.spare) {
+        let shared = Arc::clone(&running.shared);
+        let place = running.beside(beside);
+        let left = place.take_if(|current| key.as_ref() != Some(&current.key));
+        let mut result = Ok(());
+        match (role, &place) {
             (None, _) => {}
             (Some(role), Some(current)) => current.line.assign(role),
             (Some(role), None) => {
-                let line = Line::open(&self.io, role)?;
-                running.spare = Some(line::Running::start(&running.shared, line)?);
+                let opened = Line::open(&self.io, role).and_then(|line| line::Running::start(&shared, line));
+                result = opened.map(|line| *place = Some(line));
             }
         }
-        Ok(id)
+        running.publish(None);
+        if let Some(left) = left {
+            left.end();
+        }
+        result.map(|()| id)
     }
 
-    /// Has the uplink of this generation do something besides; nothing if there is none.
+    /// Has the line of this generation do something besides; nothing if there is none.
     pub(crate) fn order(&self, generation: Generation, order: Order) {
         let Some(running) = &self.running else { return };
-        let mut lines = [Some(&running.active), running.spare.as_ref()].into_iter().flatten();
+        let mut lines = std::iter::once(&running.used).chain(running.beside.iter().flatten());
         if let Some(found) = lines.find(|running| running.line.role.load().config.generation == generation) {
             found.line.order(order);
+        }
+    }
+
+    /// Tells apps that flows of theirs are over. If all are, they know when this returns.
+    pub(crate) fn end_flows(&self, ending: Ending) {
+        let Some(running) = &self.running else { return };
+        let (done, told) = std::sync::mpsc::sync_channel(1);
+        running.shared.orders.give(EndFlows { ending, done });
+        running.shared.wake_up.wake();
+        match ending {
+            Ending::Stranded => {}
+            // A courtesy: what it did not come to in time is not waited for.
+            Ending::All => drop(told.recv_timeout(ENDING)),
         }
     }
 
@@ -207,20 +281,20 @@ impl<I: PlaneIo> Plane<I> {
             running.shared.traffic.set_bell();
         }
         let (mute, answered) = self.running.as_ref().map(|running| running.shared.traffic.take()).unwrap_or_default();
-        let counters = self.counters.snapshot();
-        TrafficSample { sent: counters.packets_out, received: counters.packets_in, mute, answered }
+        let (sent, received) = self.counters.by_the_way_in_use();
+        TrafficSample { sent, received, mute, answered }
     }
 
     /// Ends the threads and closes tunnel and ports. Returns when all are gone.
     pub(crate) fn stop(&mut self) {
-        let Some(Running { shared, up, active, spare }) = self.running.take() else { return };
+        let Some(Running { shared, up, used, beside }) = self.running.take() else { return };
         shared.stop.store(true, Ordering::Release);
         shared.wake_up.wake();
         // A panic has ended the process before.
-        let _ = up.join();
-        active.end();
-        if let Some(spare) = spare {
-            spare.end();
+        self.flows = up.join().unwrap_or_default();
+        used.end();
+        for line in beside.into_iter().flatten() {
+            line.end();
         }
     }
 }
@@ -231,7 +305,7 @@ impl<I: PlaneIo> Drop for Plane<I> {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, HostError> {
+fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, HostError> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)

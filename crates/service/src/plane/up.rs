@@ -3,54 +3,176 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arc_swap::Cache;
+use arc_swap::{ArcSwap, Cache};
+use engine::flow::{self, Flows, KEPT};
 use model::PlaneEvent;
 use platform_api::{PlaneIo, TunDevice, UplinkPort};
 use xlat::{PacketBuf, Translator, Verdict};
 
 use super::counters::add;
-use super::{Active, Shared};
+use super::{Shared, Way, Ways};
 
 /// Offset of the destination in an IPv4 header.
 const DESTINATION: usize = 16;
 
-/// Runs until the plane is stopped or the tunnel is gone.
-pub(super) fn run<I: PlaneIo>(shared: &Shared<I>) {
-    let mut active = Cache::new(&shared.active);
-    let mut current = Arc::clone(active.load());
-    let mut translator = Translator::new(current.role.translator.clone());
+/// After so many packets the thread looks whether it should do something else.
+const BATCH: usize = 64;
+
+/// So often, in seconds, it is looked whether flows still go on by a way that is only kept for them.
+const LOOK: u16 = 2;
+
+/// Runs until the plane is stopped or the tunnel is gone. Gives back the flows.
+pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, flows: Flows) -> Flows {
+    let mut up = Up::new(shared, flows);
     let mut buf = PacketBuf::new();
     loop {
-        loop {
-            let latest = active.load();
-            if !Arc::ptr_eq(latest, &current) {
-                current = Arc::clone(latest);
-                translator.replace(current.role.translator.clone());
+        up.tick();
+        let mut more = true;
+        for _ in 0..BATCH {
+            up.follow();
+            more = match shared.tun.recv(&mut buf) {
+                Ok(more) => more,
+                Err(error) => return up.gone(&error),
+            };
+            if !more {
+                break;
             }
-            match shared.tun.recv(&mut buf) {
-                Ok(true) => forward(shared, &current, &mut translator, &mut buf),
-                Ok(false) => break,
-                Err(error) => return gone(shared, &current, &error),
-            }
+            up.forward(&mut buf);
         }
         if shared.stop.load(Ordering::Acquire) {
-            return;
+            return up.flows;
+        }
+        up.obey(&mut buf);
+        if more {
+            continue;
         }
         if let Err(error) = shared.tun.wait(&shared.wake_up) {
-            return gone(shared, &current, &error);
+            return up.gone(&error);
         }
     }
 }
 
-fn forward<I: PlaneIo>(shared: &Shared<I>, active: &Active<I>, translator: &mut Translator, buf: &mut PacketBuf) {
-    // The kernel speaks IPv6 on every interface, if only to report multicast groups; the tunnel is for IPv4.
-    if buf.packet().first().is_some_and(|byte| byte >> 4 == 6) {
-        return;
+struct Up<'a, I: PlaneIo> {
+    shared: &'a Shared<I>,
+    latest: Cache<&'a ArcSwap<Ways<I>>, Arc<Ways<I>>>,
+    ways: Arc<Ways<I>>,
+    used: Translator,
+    kept: [Option<Translator>; KEPT],
+    flows: Flows,
+    /// When it was last looked whether flows still go on where they were left.
+    looked: u16,
+}
+
+impl<'a, I: PlaneIo> Up<'a, I> {
+    fn new(shared: &'a Shared<I>, flows: Flows) -> Self {
+        let latest = Cache::new(&shared.ways);
+        let ways = shared.ways.load_full();
+        let used = Translator::new(ways.used.role.translator.clone());
+        let mut up =
+            Self { shared, latest, used, kept: [const { None }; KEPT], flows, looked: 0, ways: Arc::clone(&ways) };
+        up.tick();
+        up.change(ways);
+        up
     }
+
+    /// Follows a change of ways.
+    fn follow(&mut self) {
+        let latest = self.latest.load();
+        if !Arc::ptr_eq(latest, &self.ways) {
+            let ways = Arc::clone(latest);
+            self.change(ways);
+        }
+    }
+
+    /// Whether flows that cannot go on are over is not for this thread to say.
+    fn change(&mut self, ways: Arc<Ways<I>>) {
+        let translator = |way: &Way<I>| Translator::new(way.role.translator.clone());
+        self.used.replace(ways.used.role.translator.clone());
+        self.kept = ways.kept.each_ref().map(|way| way.as_ref().map(translator));
+        let homes = ways.kept.each_ref().map(|way| way.as_ref().map(|way| way.role.home()));
+        self.flows.settle(ways.used.role.home(), homes);
+        self.ways = ways;
+    }
+
+    /// Tells the time, and who is no longer needed.
+    fn tick(&mut self) {
+        let now = u16::try_from(self.shared.clock.now().since_start().as_secs() & 0xffff).unwrap_or_default();
+        self.flows.tick(now);
+        if now.wrapping_sub(self.looked) < LOOK {
+            return;
+        }
+        self.looked = now;
+        for (number, way) in self.ways.kept.iter().enumerate() {
+            if let Some(way) = way.as_ref().filter(|_| !self.flows.lives(number)) {
+                self.shared.report(way.role.config.generation, PlaneEvent::Abandoned);
+            }
+        }
+    }
+
+    /// Does what was ordered besides.
+    fn obey(&mut self, buf: &mut PacketBuf) {
+        for order in self.shared.orders.take() {
+            // The ways that it is about may be newer than those followed so far.
+            self.follow();
+            let config = &self.ways.used.role.config;
+            let tun = &self.shared.tun;
+            let ended = self.flows.tell(order.ending, config.gateway_v4, |packet| {
+                // Whoever is not told now is told when it sends again.
+                let _ = buf.set_packet(packet) && tun.send(buf).is_ok();
+            });
+            let ended = u64::try_from(ended).unwrap_or(u64::MAX);
+            if ended > 0 {
+                self.shared.report(config.generation, PlaneEvent::FlowsEnded(ended));
+            }
+            // Nobody waits any longer.
+            let _ = order.done.try_send(());
+        }
+    }
+
+    fn forward(&mut self, buf: &mut PacketBuf) {
+        // The kernel speaks IPv6 on every interface, if only to report multicast groups; the tunnel is for IPv4.
+        if buf.packet().first().is_some_and(|byte| byte >> 4 == 6) {
+            return;
+        }
+        match self.flows.route(buf.packet()) {
+            flow::Way::InUse => {
+                let ways = &*self.ways;
+                let destination = buf.packet().get(DESTINATION..).and_then(|rest| rest.first_chunk::<4>()).copied();
+                let sent = send(self.shared, &ways.used, &mut self.used, buf);
+                if sent && destination.is_some_and(|destination| self.shared.traffic.sent(destination.into())) {
+                    self.shared.report(ways.used.role.config.generation, PlaneEvent::Traffic);
+                }
+            }
+            flow::Way::Kept(number) => {
+                let way = self.ways.kept.get(number).and_then(Option::as_ref);
+                let translator = self.kept.get_mut(number).and_then(Option::as_mut);
+                let sent = way.zip(translator).is_some_and(|(way, translator)| send(self.shared, way, translator, buf));
+                if sent {
+                    add(&self.shared.counters.kept_out, 1);
+                }
+            }
+            flow::Way::None => {
+                if let Some(answer) = self.flows.answer(buf.packet()) {
+                    let _ = buf.set_packet(&answer) && self.shared.tun.send(buf).is_ok();
+                }
+            }
+        }
+    }
+
+    fn gone(self, error: &std::io::Error) -> Flows {
+        if !self.shared.stop.load(Ordering::Acquire) {
+            let generation = self.ways.used.role.config.generation;
+            self.shared.report(generation, PlaneEvent::Failed(format!("the tunnel is gone: {error}")));
+        }
+        self.flows
+    }
+}
+
+/// Translates and sends. Says whether the packet is on its way.
+fn send<I: PlaneIo>(shared: &Shared<I>, way: &Way<I>, translator: &mut Translator, buf: &mut PacketBuf) -> bool {
     let counters = &*shared.counters;
     let bytes = buf.len();
-    let destination = buf.packet().get(DESTINATION..).and_then(|rest| rest.first_chunk::<4>()).copied();
-    let (port, gateway) = (&active.line.port, active.role.gateway_mac.get());
+    let (port, gateway) = (&way.line.port, way.role.gateway_mac.get());
     let sent = match translator.v4_to_v6(buf) {
         Verdict::Forward => port.send(buf, gateway),
         Verdict::Fragments(mut fragments) => {
@@ -64,23 +186,18 @@ fn forward<I: PlaneIo>(shared: &Shared<I>, active: &Active<I>, translator: &mut 
             counters.drop(reason);
             // An answer the host does not take is one packet less; there is nobody else to tell.
             let _ = shared.tun.send(buf);
-            return;
+            return false;
         }
-        Verdict::Drop(reason) => return counters.drop(reason),
+        Verdict::Drop(reason) => {
+            counters.drop(reason);
+            return false;
+        }
     };
     if sent.is_ok() {
         add(&counters.packets_out, 1);
         add(&counters.bytes_out, bytes);
-        if destination.is_some_and(|destination| shared.traffic.sent(destination.into())) {
-            shared.report(active.role.config.generation, PlaneEvent::Traffic);
-        }
     } else {
         add(&counters.send_errors, 1);
     }
-}
-
-fn gone<I: PlaneIo>(shared: &Shared<I>, active: &Active<I>, error: &std::io::Error) {
-    if !shared.stop.load(Ordering::Acquire) {
-        shared.report(active.role.config.generation, PlaneEvent::Failed(format!("the tunnel is gone: {error}")));
-    }
+    sent.is_ok()
 }

@@ -104,7 +104,6 @@ fn a_session_survives_on_a_shared_prefix() -> Result<()> {
 /// The NAT64 knows nothing of the connection under another X. An app that only listens would wait for ever: it has to be
 /// told. (One that goes on sending is told by the lab's server, to which TAYGA lets stray segments pass.)
 #[test]
-#[ignore = "flows are not ended yet"]
 fn a_session_that_cannot_survive_is_ended() -> Result<()> {
     let world = World::new("e2e-rel-reset", |_| ())?;
     let daemon = world.start()?;

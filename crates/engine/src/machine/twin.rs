@@ -1,0 +1,146 @@
+//! A second X on the uplink in use. When the NAT64 prefix changes, X stays, and each packet's checksums have to be
+//! adjusted; an X that makes this unnecessary (RFC 6052 section 4.1) is claimed in the background, and taken once nobody
+//! has objected. Flows that know the former X go on with it until they end.
+
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+use model::{Generation, MacAddress, PlaneConfig, PlaneEvent, Pref64, SpareConfig};
+
+use super::{Engine, MAX_DUPLICATES, SpareState};
+use crate::Action;
+use crate::address::clat_address;
+use crate::decide::{Decision, Path};
+
+/// The X that flows began with, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Former {
+    link: u32,
+    mac: MacAddress,
+    v6: Ipv6Addr,
+}
+
+/// The search for an X that suits a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Search {
+    prefix: Ipv6Net,
+    pref64: Pref64,
+    /// How many of its addresses were taken.
+    tries: u8,
+}
+
+impl Engine {
+    /// Brings the second X in line with what should be beside the one in use.
+    pub(super) fn prepare_twin(&mut self) {
+        let wanted = self.wanted_twin();
+        let current = self.twin.as_ref().map(|twin| SpareConfig {
+            plane: PlaneConfig { generation: Generation::default(), ..twin.config.plane.clone() },
+            ..twin.config
+        });
+        if current == wanted || self.plane.is_none() {
+            return;
+        }
+        let Some(mut config) = wanted else {
+            self.twin = None;
+            return self.push(Action::SetTwin(None));
+        };
+        self.generation = self.generation.next();
+        config.plane.generation = self.generation;
+        self.twin = Some(SpareState { config: config.clone(), started: false, claimed: false });
+        self.push(Action::SetTwin(Some(config)));
+    }
+
+    fn wanted_twin(&mut self) -> Option<SpareConfig> {
+        let Decision::Arm(path) = &self.decision else { return None };
+        let path = path.clone();
+        let plane = self.plane.as_ref().filter(|plane| plane.started && plane.config.uplink.link == path.link)?;
+        let used = plane.config.clone();
+        let here = |former: &Former| (former.link, former.mac) == (used.uplink.link, used.uplink.mac);
+        let is_there = |former: &Former| former.v6 != used.v6 && path.prefix.contains(&former.v6);
+        self.former.take_if(|former| !here(former) || !is_there(former));
+        let beside = |v6: Ipv6Addr, lingers: bool| SpareConfig {
+            plane: PlaneConfig { generation: Generation::default(), v6, owned: lingers, ..used.clone() },
+            answers: true,
+            lingers,
+        };
+        if let Some(former) = self.former {
+            return Some(beside(former.v6, true));
+        }
+        let settled = plane.claimed && self.applied.default_v4.is_some();
+        let suits = !path.pref64.is_neutral_possible() || xlat::is_neutral(used.v4, used.v6, path.pref64);
+        if !settled || suits || path.is_withheld() {
+            return None;
+        }
+        self.suitable(&path).map(|v6| beside(v6, false))
+    }
+
+    /// An X that suits the prefix in use, unless too many of them were taken.
+    fn suitable(&mut self, path: &Path) -> Option<Ipv6Addr> {
+        let place = (path.prefix, path.pref64);
+        let search = self.search.filter(|search| (search.prefix, search.pref64) == place);
+        let search = search.unwrap_or(Search { prefix: path.prefix, pref64: path.pref64, tries: 0 });
+        self.search = Some(search);
+        let claim = self.claims.get(&path.prefix)?;
+        let attempt = claim.attempt.wrapping_add(search.tries);
+        (search.tries < MAX_DUPLICATES).then(|| clat_address(&self.secret, path.prefix, attempt, path.v4, path.pref64))
+    }
+
+    pub(super) fn on_twin(&mut self, event: &PlaneEvent) {
+        let Some(twin) = &mut self.twin else { return };
+        let v6 = twin.config.plane.v6;
+        match *event {
+            PlaneEvent::Started { .. } => twin.started = true,
+            PlaneEvent::Claimed(address) if address == v6 => {
+                twin.claimed = true;
+                if !twin.config.lingers {
+                    self.take_twin();
+                }
+            }
+            PlaneEvent::Duplicate(address) if address == v6 => self.give_up_twin(),
+            PlaneEvent::Failed(_) => self.give_up_twin(),
+            PlaneEvent::Abandoned => self.former = None,
+            PlaneEvent::Claimed(_)
+            | PlaneEvent::Duplicate(_)
+            | PlaneEvent::FirstReply
+            | PlaneEvent::Traffic
+            | PlaneEvent::GatewayAnswered
+            | PlaneEvent::ProbeAnswered(_)
+            | PlaneEvent::FlowsEnded(_) => {}
+        }
+    }
+
+    /// The second X is ours: what follows is for whoever arms.
+    fn take_twin(&mut self) {
+        let (Some(twin), Some(search)) = (&self.twin, self.search) else { return };
+        let v6 = twin.config.plane.v6;
+        if let Some(claim) = self.claims.get_mut(&search.prefix) {
+            claim.attempt = claim.attempt.wrapping_add(search.tries);
+            (claim.address, claim.owned) = (Some(v6), true);
+        }
+    }
+
+    fn give_up_twin(&mut self) {
+        // Somebody else has it, or it cannot be had: there are others, up to a point.
+        if self.former.take().is_none()
+            && let Some(search) = &mut self.search
+        {
+            search.tries = search.tries.saturating_add(1);
+        }
+    }
+
+    /// Whether `config` is what the second X was claimed for.
+    pub(super) fn is_twin(&self, config: &PlaneConfig) -> bool {
+        self.twin.as_ref().is_some_and(|twin| line(&twin.config.plane) == line(config))
+    }
+
+    /// X was changed for the one beside it; the former is kept for the flows that know it.
+    pub(super) fn change_places(&mut self, old: &super::PlaneState) {
+        let config = &old.config;
+        self.former = Some(Former { link: config.uplink.link, mac: config.uplink.mac, v6: config.v6 });
+        self.twin = Some(super::flows::left(old, true));
+    }
+}
+
+fn line(config: &PlaneConfig) -> (u32, MacAddress, Ipv6Addr) {
+    (config.uplink.link, config.uplink.mac, config.v6)
+}
