@@ -32,12 +32,16 @@ pub(super) struct Search {
 impl Engine {
     /// Brings the second X in line with what should be beside the one in use.
     pub(super) fn prepare_twin(&mut self) {
+        // What goes on beside a plane that is just changing goes on.
+        if !self.plane.as_ref().is_some_and(|plane| plane.started) {
+            return;
+        }
         let wanted = self.wanted_twin();
         let current = self.twin.as_ref().map(|twin| SpareConfig {
             plane: PlaneConfig { generation: Generation::default(), ..twin.config.plane.clone() },
             ..twin.config
         });
-        if current == wanted || self.plane.is_none() {
+        if current == wanted {
             return;
         }
         let Some(mut config) = wanted else {

@@ -169,7 +169,10 @@ fn after_a_change_of_prefix_an_x_that_suits_it_is_claimed_beside_and_taken() {
     let next = world.twin.as_ref().expect("claimed in the background").plane.v6;
     assert_eq!(world.x(), former);
     let count = world.status().rearms.count;
+    world.took();
     world.report_twin(PlaneEvent::Claimed(next));
+    let took = world.took();
+    assert!(!took.contains(&"no twin".to_owned()), "not for a moment: {took:?}");
     assert_eq!(world.x(), next);
     assert!(is_neutral(&world));
     // Who knows the former X goes on with it, however long that takes.

@@ -134,12 +134,13 @@ impl<I: PlaneIo> Running<I> {
         Ok(Self { key, line, thread })
     }
 
-    /// Ends the thread; the port closes when nobody sends through it any more.
-    pub(super) fn end(self) {
+    /// Ends the thread. Gives the line, to be closed.
+    pub(super) fn end(self) -> Arc<Line<I>> {
         self.line.stop.store(true, Ordering::Release);
         self.line.wake.wake();
         // A panic has ended the process before.
         let _ = self.thread.join();
+        self.line
     }
 }
 

@@ -4,6 +4,7 @@
 //! Lines beside the one in use: the second uplink is kept ready, its port open, its X claimed and answered for; taking it
 //! is one swap of a pointer. Flows that began on a line may go on there for a while.
 
+mod close;
 mod counters;
 mod down;
 mod limit;
@@ -26,6 +27,7 @@ use tokio::sync::mpsc;
 pub(crate) use counters::Counters;
 pub(crate) use line::Order;
 
+use close::Closing;
 use line::{Line, Orders, Role, port_config};
 use traffic::Traffic;
 
@@ -114,6 +116,7 @@ pub(crate) struct Plane<I: PlaneIo> {
     running: Option<Running<I>>,
     /// Known from before, while nothing runs: a flow survives a plane that is away for a moment.
     flows: Flows,
+    closing: Closing,
     counters: Arc<Counters>,
     reports: mpsc::UnboundedSender<Report>,
     clock: Arc<dyn Clock>,
@@ -121,7 +124,15 @@ pub(crate) struct Plane<I: PlaneIo> {
 
 impl<I: PlaneIo> Plane<I> {
     pub(crate) fn new(io: I, clock: Arc<dyn Clock>, reports: mpsc::UnboundedSender<Report>) -> Self {
-        Self { io, running: None, flows: Flows::default(), counters: Arc::default(), reports, clock }
+        Self {
+            io,
+            running: None,
+            flows: Flows::default(),
+            closing: Closing::default(),
+            counters: Arc::default(),
+            reports,
+            clock,
+        }
     }
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {
@@ -144,9 +155,7 @@ impl<I: PlaneIo> Plane<I> {
         };
         let _ = self.reports.send((generation, event));
         // Nothing waits for this any more.
-        if let Some(left) = left {
-            left.end();
-        }
+        self.closing.add(left.into_iter().map(line::Running::end).collect());
     }
 
     /// Gives the line that is no longer needed.
@@ -208,7 +217,7 @@ impl<I: PlaneIo> Plane<I> {
         match spawn("everclat-up", move || up::run(&theirs, flows)) {
             Ok(up) => self.running = Some(Running { shared, up, used, beside: [const { None }; KEPT] }),
             Err(error) => {
-                used.end();
+                self.closing.add(vec![used.end()]);
                 return Err(error);
             }
         }
@@ -246,9 +255,7 @@ impl<I: PlaneIo> Plane<I> {
             }
         }
         running.publish(None);
-        if let Some(left) = left {
-            left.end();
-        }
+        self.closing.add(left.into_iter().map(line::Running::end).collect());
         result.map(|()| id)
     }
 
@@ -285,17 +292,15 @@ impl<I: PlaneIo> Plane<I> {
         TrafficSample { sent, received, mute, answered }
     }
 
-    /// Ends the threads and closes tunnel and ports. Returns when all are gone.
+    /// Ends the threads and closes the tunnel; the ports follow.
     pub(crate) fn stop(&mut self) {
         let Some(Running { shared, up, used, beside }) = self.running.take() else { return };
         shared.stop.store(true, Ordering::Release);
         shared.wake_up.wake();
         // A panic has ended the process before.
         self.flows = up.join().unwrap_or_default();
-        used.end();
-        for line in beside.into_iter().flatten() {
-            line.end();
-        }
+        self.closing.add(std::iter::once(used).chain(beside.into_iter().flatten()).map(line::Running::end).collect());
+        // The tunnel closes here and now: its name is free for the next one.
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use everclat_e2e::events::Events;
-use everclat_e2e::{ECHO, PATIENCE, World, figure, repetitions};
-use lab::UplinkConfig;
+use everclat_e2e::{ECHO, PATIENCE, World, figure, is_full, repetitions};
+use lab::{AnnouncedPref64, Dns64, RaPatch, UplinkConfig};
+use model::{Pref64, Status};
 
 use crate::{cut, plug_in, server4, settled, uses};
 
@@ -101,8 +102,26 @@ fn a_session_survives_on_a_shared_prefix() -> Result<()> {
     daemon.stop()
 }
 
+/// An app that only listens, while `event` happens: how long until its connection is reset.
+fn until_reset(world: &World, event: impl FnOnce() -> Result<Instant>) -> Result<Duration> {
+    let mut stream = connect(world)?;
+    stream.set_read_timeout(Some(4 * PATIENCE))?;
+    stream.write_all(b"hello\n")?;
+    stream.read_exact(&mut [0; 6])?;
+    let listening = std::thread::spawn(move || {
+        let error = stream.read(&mut [0; 64]);
+        (Instant::now(), error)
+    });
+    let at = event()?;
+    let (when, heard) = listening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let took = when.saturating_duration_since(at);
+    let reset = heard.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+    ensure!(reset, "the app heard {heard:?} after {took:?}");
+    Ok(took)
+}
+
 /// The NAT64 knows nothing of the connection under another X. An app that only listens would wait for ever: it has to be
-/// told. (One that goes on sending is told by the lab's server, to which TAYGA lets stray segments pass.)
+/// told. (One that goes on sending would be told by the lab's server, to which TAYGA lets stray segments pass.)
 #[test]
 fn a_session_that_cannot_survive_is_ended() -> Result<()> {
     let world = World::new("e2e-rel-reset", |_| ())?;
@@ -110,18 +129,7 @@ fn a_session_that_cannot_survive_is_ended() -> Result<()> {
     let mut took = Vec::new();
     for _ in 0..repetitions(1, 10) {
         settled(&daemon)?;
-        let mut stream = connect(&world)?;
-        stream.write_all(b"hello\n")?;
-        stream.read_exact(&mut [0; 6])?;
-        let listening = std::thread::spawn(move || {
-            let error = stream.read(&mut [0; 64]);
-            (Instant::now(), error)
-        });
-        let at = cut(&world, &Events::listen(world.lab.host())?)?;
-        let (when, heard) = listening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let reset = heard.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
-        ensure!(reset, "the app heard {heard:?} after {:?}", when.saturating_duration_since(at));
-        took.push(when.saturating_duration_since(at));
+        took.push(until_reset(&world, || cut(&world, &Events::listen(world.lab.host())?))?);
         plug_in(&world)?;
     }
     took.sort_unstable();
@@ -131,5 +139,85 @@ fn a_session_that_cannot_survive_is_ended() -> Result<()> {
         &format!("median {median:.0?}, worst {worst:.0?}, n={}", took.len()),
     );
     ensure!(worst <= Duration::from_secs(1), "{took:?}");
+    daemon.stop()
+}
+
+/// Native IPv4 takes no connection over.
+#[test]
+fn a_session_ends_when_native_ipv4_comes() -> Result<()> {
+    let world = World::new("e2e-rel-native", |config| config.uplinks.truncate(1))?;
+    let daemon = world.start()?;
+    daemon.reaches("armed", |status| status.clat.is_some())?;
+    let took = until_reset(&world, || {
+        let at = Instant::now();
+        world.lab.native4("eth0", true)?;
+        Ok(at)
+    })?;
+    figure("TCP session when native IPv4 comes: until its end", &format!("{took:.0?}, switching it on included"));
+    ensure!(took <= Duration::from_secs(1), "{took:?}");
+    daemon.stop()
+}
+
+/// A session that began on Wi-Fi goes on there when Ethernet comes back, for half a minute; what begins later uses Ethernet.
+#[test]
+fn a_session_lingers_on_the_uplink_that_is_left() -> Result<()> {
+    let world = World::new("e2e-rel-linger", |_| ())?;
+    let daemon = world.start()?;
+    settled(&daemon)?;
+    world.lab.cut("eth0")?;
+    daemon.reaches("on Wi-Fi", |status| uses(status, "wlan0"))?;
+    let session = during(&world, || {
+        plug_in(&world)?;
+        settled(&daemon)?;
+        ensure!(world.udp()?.received == 10, "new flows go by Ethernet");
+        std::thread::sleep(20 * KEYSTROKE);
+        Ok(())
+    })?;
+    ensure!(session.broken.is_none(), "{session:?}\nlog:\n{}", daemon.log());
+    figure("TCP session when a better uplink comes: longest wait for an echo", &format!("{:.0?}", session.stall));
+    ensure!(session.stall < Duration::from_secs(2), "{session:?}");
+    if is_full() {
+        // Then it is to have the better uplink, too. Ethernet goes and comes, because it is in use already.
+        world.lab.cut("eth0")?;
+        daemon.reaches("on Wi-Fi", |status| uses(status, "wlan0"))?;
+        let left = until_reset(&world, || {
+            plug_in(&world)?;
+            settled(&daemon)?;
+            Ok(Instant::now())
+        })?;
+        figure("TCP session on the uplink that is left: until its end", &format!("{left:.1?}"));
+        ensure!((Duration::from_secs(25)..=Duration::from_secs(31)).contains(&left), "{left:?}");
+    }
+    daemon.stop()
+}
+
+/// After a change of prefix X stays, and soon another one that suits the prefix takes its place; who knows the first goes
+/// on with it.
+#[test]
+fn a_session_survives_the_change_to_an_x_that_suits_the_prefix() -> Result<()> {
+    let world = World::new("e2e-rel-neutral", |config| {
+        config.uplinks.truncate(1);
+        config.uplinks[0].dns64 = Dns64::Off;
+    })?;
+    let before: Pref64 = world.lab.ra("eth0")?.config.pref64[0].prefix;
+    let after: Pref64 = "2001:db8:1064::/96".parse()?;
+    world.lab.add_nat64("eth0", after)?;
+    let daemon = world.start()?;
+    let first = daemon.reaches("armed", |status| status.clat.is_some())?.clat.context("armed")?.v6;
+    let old = AnnouncedPref64 { prefix: before, lifetime_s: 0 };
+    world.lab.set_ra("eth0", RaPatch::announce([AnnouncedPref64::new(after), old]))?;
+    let changed = |status: &Status| status.pref64.first().is_some_and(|known| known.prefix == after);
+    let kept = daemon.reaches("with the new prefix", changed)?.clat.context("armed")?;
+    ensure!(kept.v6 == first, "X stays when the prefix changes");
+    let session = during(&world, || {
+        let suits = |status: &Status| {
+            status.clat.as_ref().is_some_and(|clat| clat.v6 != first && xlat::is_neutral(clat.v4, clat.v6, after))
+        };
+        daemon.reaches("another X", suits)?;
+        ensure!(world.udp()?.received == 10, "it serves new flows");
+        std::thread::sleep(20 * KEYSTROKE);
+        Ok(())
+    })?;
+    ensure!(session.broken.is_none() && session.stall < Duration::from_secs(2), "{session:?}\n{}", daemon.log());
     daemon.stop()
 }
