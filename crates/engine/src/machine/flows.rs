@@ -47,7 +47,7 @@ impl Engine {
     /// Has apps told whose flows can no longer go on, once there is an address by which they can be told.
     pub(super) fn strand(&mut self) {
         let Some(plane) = self.plane.as_ref().filter(|plane| plane.started) else { return };
-        if self.applied.default_v4.is_none() {
+        if !self.apps_have_an_address() {
             return;
         }
         let home = |config: &PlaneConfig| (config.v4, config.v6);
@@ -67,10 +67,15 @@ impl Engine {
             // They may go on when this is over.
             State::Working | State::Checking | State::Limited | State::Down | State::Paused | State::NoNetwork => false,
         };
-        if elsewhere && self.plane.is_some() && self.applied.default_v4.is_some() {
+        if elsewhere && self.plane.is_some() && self.apps_have_an_address() {
             self.push(Action::EndFlows(Ending::All));
             self.homes.clear();
         }
+    }
+
+    /// Without one, nothing that is said to them arrives.
+    fn apps_have_an_address(&self) -> bool {
+        self.applied.default_v4.is_some() && self.requested.default_v4.is_some()
     }
 }
 

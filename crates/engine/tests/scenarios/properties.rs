@@ -24,6 +24,7 @@ enum Happening {
     Garbage(u32, Vec<u8>),
     Plane(u64, Report),
     Spare(u64, Report),
+    Twin(u64, Report),
     News(u32, News),
     Traffic(u8, u8),
     Person(bool),
@@ -43,6 +44,8 @@ enum Report {
     Traffic,
     GatewayAnswered,
     ProbeAnswered,
+    Abandoned,
+    FlowsEnded,
     Failed,
 }
 
@@ -76,6 +79,8 @@ fn report() -> impl Strategy<Value = Report> {
         Just(Report::Traffic),
         Just(Report::GatewayAnswered),
         Just(Report::ProbeAnswered),
+        Just(Report::Abandoned),
+        Just(Report::FlowsEnded),
         Just(Report::Failed)
     ]
 }
@@ -124,6 +129,7 @@ fn happening() -> impl Strategy<Value = Happening> {
             }),
         6 => (prop_oneof![4 => Just(0u64), 1 => 0u64..4], report()).prop_map(|(age, r)| Happening::Plane(age, r)),
         3 => (prop_oneof![4 => Just(0u64), 1 => 0u64..4], report()).prop_map(|(age, r)| Happening::Spare(age, r)),
+        3 => (prop_oneof![4 => Just(0u64), 1 => 0u64..4], report()).prop_map(|(age, r)| Happening::Twin(age, r)),
         1 => (link(), news()).prop_map(|(link, news)| Happening::News(link, news)),
         3 => (0u8..4, 0u8..4).prop_map(|(mute, answered)| Happening::Traffic(mute, answered)),
         1 => any::<bool>().prop_map(Happening::Person),
@@ -187,6 +193,10 @@ fn happen(world: &mut World, happening: Happening) {
             let Some(spare) = world.spare.clone() else { return };
             tell(world, &spare.plane, age, report);
         }
+        Happening::Twin(age, report) => {
+            let Some(twin) = world.twin.clone() else { return };
+            tell(world, &twin.plane, age, report);
+        }
         Happening::News(link, News::Captured) => {
             let Some(question) = world.question else { return };
             let answer = DnsAnswer::Addresses {
@@ -244,6 +254,8 @@ fn tell(world: &mut World, config: &PlaneConfig, age: u64, report: Report) {
         Report::ProbeAnswered => {
             PlaneEvent::ProbeAnswered(ProbeTarget { address: [198, 51, 100, 7].into(), port: None })
         }
+        Report::Abandoned => PlaneEvent::Abandoned,
+        Report::FlowsEnded => PlaneEvent::FlowsEnded(3),
         Report::Failed => PlaneEvent::Failed("gone".into()),
     };
     let generation = Generation(config.generation.0.saturating_sub(age));
@@ -279,6 +291,11 @@ fn check(world: &World) {
         let running = world.running.as_ref().expect("no spare without a plane");
         assert_ne!(spare.plane.uplink.link, running.uplink.link);
         assert!(spare.plane.v6 != running.v6 || !spare.answers, "one X, one answer");
+    }
+    if let Some(twin) = &world.twin {
+        let running = world.running.as_ref().expect("no second X without a plane");
+        assert_eq!(twin.plane.uplink.link, running.uplink.link);
+        assert_ne!(twin.plane.v6, running.v6);
     }
     if let Some(at) = world.engine.poll_timeout(world.now) {
         assert!(at > world.now, "nothing is left undone");
