@@ -1,8 +1,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::OptionError;
 use crate::flow::Ending;
+use crate::{OptionError, Rearmed};
 use model::{
     Applied, DnsAnswer, Generation, HostIntent, LinkNews, NetworkSnapshot, PlaneConfig, PlaneEvent, PortalAnswer,
     Pref64, ProbeTarget, Settings, SpareConfig, TrafficSample,
@@ -169,6 +169,8 @@ pub enum Action {
         /// Why.
         error: OptionError,
     },
+    /// Note in the log that IPv4 is armed again.
+    Rearmed(Rearmed),
     /// The status document changed in more than counters and ages.
     StatusChanged,
 }

@@ -39,4 +39,5 @@ mod verdict;
 pub use event::{Action, Event};
 pub use machine::Engine;
 pub use option::{OptionError, RouterOption};
+pub use rearm::Rearmed;
 pub use report::ProcessInfo;

@@ -1,6 +1,7 @@
 mod arm;
 mod flows;
 mod hear;
+mod history;
 mod judge;
 mod mend;
 mod spare;
@@ -287,6 +288,9 @@ impl Engine {
             }
             Event::Sample(sample) => {
                 self.health.sampled(&sample, now);
+                if self.rearming.sampled(sample.received, now) {
+                    self.push(Action::StatusChanged);
+                }
             }
             Event::DnsAnswer { link, question, answer } => self.on_dns(link, question, answer, now),
             Event::Plane { generation, event } => self.on_plane(generation, event, now),
@@ -384,15 +388,7 @@ impl Engine {
         }
         self.ask_dns(now);
         self.ask_portals(now);
-        if let Decision::Stand {
-            state: state @ (State::StandbyNative | State::StandbyOs | State::Paused), code, ..
-        } = &self.decision
-        {
-            self.rearming.not_missed(loss_reason(*state, *code), now);
-        }
-        if self.is_beneath() {
-            self.rearming.not_missed("native-ipv4", now);
-        }
+        self.note_standby(now);
         for (link, resolving) in &self.resolving {
             if now.since(resolving.since) >= SILENT {
                 self.health.unresolved(*link);
@@ -413,6 +409,7 @@ impl Engine {
             self.withdraw(now);
         }
         self.count_rearm(now);
+        self.note_standby(now);
         self.judge(now);
     }
 
@@ -526,6 +523,7 @@ impl Engine {
     }
 
     fn apply(&mut self, default_v4: Option<Ipv4Default>, silent_v6: Vec<Ipv6Addr>) {
+        self.note_intent(default_v4.as_ref(), &silent_v6);
         self.generation = self.generation.next();
         self.requested = HostIntent { generation: self.generation, default_v4, silent_v6 };
         self.host_dirty |= !self.requested.is_empty();
@@ -538,23 +536,6 @@ impl Engine {
         self.requested.default_v4.as_ref()?;
         let on_path = |plane: &&PlaneState| (plane.config.uplink.link, plane.config.pref64) == (path.link, path.pref64);
         self.plane.as_ref().filter(on_path).filter(|_| self.applied.default_v4.is_some())
-    }
-
-    /// A VPN has IPv4 and nobody misses us, except perhaps the VPN.
-    fn is_beneath(&self) -> bool {
-        match &self.decision {
-            Decision::Arm(path) => path.beneath.is_some(),
-            Decision::Stand { .. } => false,
-        }
-    }
-
-    fn count_rearm(&mut self, now: Timestamp) {
-        let in_place = self.requested.default_v4 == self.applied.default_v4;
-        let at_work = self.plane_in_use().is_some_and(|plane| plane.started);
-        let leads = self.applied.default_v4.as_ref().is_some_and(|route| route.leads);
-        if in_place && at_work && leads && self.rearming.armed(now) {
-            self.push(Action::StatusChanged);
-        }
     }
 
     /// Settles on the state and code to show.
@@ -587,7 +568,8 @@ impl Engine {
             | Action::SetTwin(_)
             | Action::EndFlows(_)
             | Action::StopPlane
-            | Action::Apply(_) => false,
+            | Action::Apply(_)
+            | Action::Rearmed(_) => false,
         };
         if !(repeatable && self.actions.contains(&action)) {
             self.actions.push_back(action);

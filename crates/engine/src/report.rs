@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use model::{
     Bytes, Cause, ClatStatus, CounterSnapshot, Evidence, EvidenceKind, Ignored, InterfaceStatus, LinkKind, Owner,
-    PauseStatus, PlaneKind, Pref64Status, Product, Rearms, STATUS_SCHEMA, ServiceInfo, SpareStatus, State, Status,
-    Timestamp, UplinkStatus,
+    PauseStatus, PlaneKind, Pref64Status, Product, Rearm, Rearms, STATUS_SCHEMA, ServiceInfo, SpareStatus, State,
+    Status, Timestamp, UplinkStatus,
 };
 
 use crate::Engine;
@@ -69,11 +69,7 @@ impl Engine {
             }),
             pref64: self.pref64_status(now),
             clat: self.clat_status(counters),
-            rearms: Rearms {
-                count: self.rearming.count,
-                last_ms: self.rearming.last.map(|(took, _)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
-                last_reason: self.rearming.last.map(|(_, reason)| reason.into()),
-            },
+            rearms: self.rearms(calendar),
             evidence: self.evidence(counters, now),
             pause: self.pause.as_ref().map(|pause| PauseStatus {
                 until: pause.until.map(|until| rfc3339(wall + until.since(now).min(LAST_SECOND))),
@@ -82,6 +78,29 @@ impl Engine {
             ignored: Ignored { router_options: self.malformed_options() },
             causes,
             interfaces: self.interfaces(),
+        }
+    }
+
+    fn rearms(&self, calendar: impl Fn(Timestamp) -> String) -> Rearms {
+        let history = self.rearming.history().map(|one| Rearm {
+            number: one.number,
+            time: calendar(one.at),
+            reason: one.reason.into(),
+            gap_ms: millis(one.gap),
+            standby_ms: one.standby.map(millis),
+            from: Some(one.from.clone()),
+            to: Some(one.to.clone()),
+            left: one.left.map(|why| why.name().into()),
+            done: one.done.iter().map(|step| step.name().into()).collect(),
+            first_reply_ms: one.first_reply.map(millis),
+        });
+        let history: Vec<Rearm> = history.collect();
+        let last = history.first();
+        Rearms {
+            count: self.rearming.count,
+            last_ms: last.map(|last| last.gap_ms),
+            last_reason: last.map(|last| last.reason.clone()),
+            history,
         }
     }
 
@@ -172,6 +191,10 @@ const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
 
 fn rfc3339(moment: SystemTime) -> String {
     humantime::format_rfc3339_seconds(moment.min(SystemTime::UNIX_EPOCH + LAST_SECOND)).to_string()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn round_ms(duration: Duration) -> f64 {

@@ -13,6 +13,7 @@ mod intent;
 mod network;
 mod news;
 mod plane;
+mod rearm;
 mod selection;
 mod settings;
 mod status;
@@ -34,6 +35,7 @@ pub use news::{LinkNews, PortalAnswer};
 pub use plane::{
     Beside, CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, SpareConfig, TrafficSample, UplinkConfig,
 };
+pub use rearm::{Departure, REARM_REASONS, Rearm, RearmStep};
 pub use selection::{InterfaceGlob, ProbeTarget};
 pub use settings::{Dad, InvalidSetting, Origin, Setting, Settings};
 pub use status::{

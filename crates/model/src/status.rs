@@ -5,7 +5,7 @@ use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 use xlat::Pref64;
 
-use crate::{Code, Owner, PlaneKind};
+use crate::{Code, Owner, PlaneKind, Rearm};
 
 /// Name and version of the status document. Fields are only ever added under it.
 pub const STATUS_SCHEMA: &str = "everclat.status/1";
@@ -214,6 +214,9 @@ pub struct Rearms {
     pub last_ms: Option<u64>,
     /// What it was about.
     pub last_reason: Option<String>,
+    /// The last ones, newest first; empty from a service that keeps none.
+    #[serde(default)]
+    pub history: Vec<Rearm>,
 }
 
 /// What "works" rests on.

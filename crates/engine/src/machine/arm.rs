@@ -36,7 +36,7 @@ impl Engine {
         }
         let Some(gateway_mac) = path.gateway_mac.or_else(|| self.mac_in_use(path)) else {
             if self.plane.is_some() {
-                self.lost("uplink-changed", now);
+                self.lost_for(path, "uplink-changed", now);
             }
             return self.resolve(path, now);
         };
@@ -54,7 +54,7 @@ impl Engine {
             let reason = current.as_ref().and_then(|current| change_reason(current, &wanted));
             // Nobody misses anything when X changes for the one beside it.
             if let Some(reason) = reason.filter(|_| !self.is_twin(&wanted)) {
-                self.lost(reason, now);
+                self.lost_for(path, reason, now);
             }
             if !self.may_use(&wanted) {
                 self.withdraw(now);
@@ -167,6 +167,7 @@ impl Engine {
         if self.spare.take_if(in_the_way).is_some() {
             self.push(Action::SetSpare(None));
         }
+        self.note_plane(&config);
         let old = self.plane.take();
         // The plane that takes a place beside it gives it its own, until something else is said.
         if let Some(old) = old.as_ref().filter(|old| old.config.uplink.link != config.uplink.link) {

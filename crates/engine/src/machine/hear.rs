@@ -158,6 +158,7 @@ impl Engine {
                 plane.replied = true;
                 self.failures.remove(&place.link);
                 self.health.replied(now);
+                self.note_reply(now);
             }
             PlaneEvent::Traffic => self.health.traffic(now),
             PlaneEvent::GatewayAnswered => self.gateway_answered(place.link, now),
@@ -165,6 +166,7 @@ impl Engine {
                 self.probed = Some(now);
                 self.failures.remove(&place.link);
                 self.probe_answered(place, now);
+                self.note_reply(now);
                 self.push(Action::StatusChanged);
             }
             PlaneEvent::Failed(error) => {

@@ -124,7 +124,8 @@ fn a_check_server_silent_three_times_takes_the_default_away_and_the_plane_stays(
     world.report(answered());
     assert_eq!(world.verdict(), "working CL-000");
     assert_eq!(world.took(), ["apply 192.0.0.2 mtu 1472/1480"]);
-    assert_eq!(world.status().rearms.last_reason.as_deref(), Some("path-dead"));
+    assert_eq!(crate::rearm::newest(&world), "path-dead: 55000 ms, eth0: put-route-back");
+    assert_eq!(world.status().rearms.history[0].first_reply_ms, Some(0), "that is what brought it back");
 }
 
 #[test]
@@ -192,7 +193,8 @@ fn a_silent_gateway_makes_room_for_the_warm_uplink_and_nobody_is_accused() {
     assert_eq!(spare.plane.uplink.name, "eth0", "and is asked on");
     assert!(!spare.lingers, "no flow goes on there");
     assert!(world.intent.default_v4.is_some());
-    assert_eq!(world.status().rearms.last_reason.as_deref(), Some("uplink-changed"));
+    let told = "uplink-changed, gateway-silent: 0 ms, eth0 to wlan0: took-reserve moved-x";
+    assert_eq!(crate::rearm::newest(&world), told);
     world.took();
     world.until(40_000);
     assert!(count(&world.took(), "ask gateway") >= 4);
@@ -208,6 +210,8 @@ fn a_path_dead_on_one_uplink_and_alive_on_the_other_moves() {
     world.report(PlaneEvent::GatewayAnswered);
     world.until(5_100);
     assert_eq!(world.status().uplink.unwrap().name, "wlan0");
+    let told = "uplink-changed, path-dead: 0 ms, eth0 to wlan0: took-reserve moved-x";
+    assert_eq!(crate::rearm::newest(&world), told);
     assert!(world.intent.default_v4.is_some());
     world.report(PlaneEvent::GatewayAnswered);
     world.report(answered());

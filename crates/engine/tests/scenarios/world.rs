@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
 use engine::flow::Ending;
-use engine::{Action, Engine, Event, ProcessInfo};
+use engine::{Action, Engine, Event, ProcessInfo, Rearmed};
 use model::{
     Applied, CounterSnapshot, Generation, HostIntent, PlaneConfig, PlaneEvent, Settings, SpareConfig, Status,
     StepFailure, Timestamp, TrafficSample,
@@ -58,6 +58,8 @@ pub(crate) struct World {
     /// How often the counters were read, and how often with the wish to be told of the next packet.
     pub(crate) samples: usize,
     pub(crate) last_samples: usize,
+    /// What is to be noted in the log.
+    pub(crate) rearmed: Vec<Rearmed>,
     log: Vec<String>,
     generation: Generation,
     /// The last configuration that the plane said was at work.
@@ -84,6 +86,7 @@ impl World {
             traffic: TrafficSample::default(),
             samples: 0,
             last_samples: 0,
+            rearmed: Vec::new(),
             log: Vec::new(),
             generation: Generation::default(),
             started: Generation::default(),
@@ -279,6 +282,7 @@ impl World {
                 | Action::ResolveNeighbour { .. }
                 | Action::Ignored { .. }
                 | Action::StatusChanged => {}
+                Action::Rearmed(rearmed) => self.rearmed.push(rearmed),
             }
         }
     }
@@ -422,7 +426,7 @@ fn describe(action: &Action) -> Option<String> {
         }
         Action::Apply(HostIntent { default_v4: None, .. }) => "apply none".into(),
         Action::Ignored { link, .. } => format!("ignored {link}"),
-        Action::StatusChanged | Action::Sample { .. } => return None,
+        Action::StatusChanged | Action::Rearmed(_) | Action::Sample { .. } => return None,
     })
 }
 
