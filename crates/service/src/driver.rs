@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use engine::{Action, Engine, Event, ProcessInfo};
+use engine::{Action, Engine, Event, ProcessInfo, Rearmed};
 use ipc::{Backend, Control, LogBatch, LogLevel, Peer, Refusal, RefusalKind, Server, SettingsReport};
-use model::{Beside, HostIntent, MacAddress, Pref64, Settings, Status, Timestamp};
+use model::{Beside, Departure, HostIntent, MacAddress, Pref64, Settings, Status, Timestamp};
 use platform_api::{Clock, Host, HostEvent, PlaneIo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
@@ -250,6 +250,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 }
                 Action::Apply(intent) => self.apply(&intent).await,
                 Action::Ignored { link, error } => warn!(link, %error, "ignored an option of a router advertisement"),
+                Action::Rearmed(rearmed) => note(&rearmed),
                 Action::StatusChanged => self.changes.send_modify(|version| *version = version.wrapping_add(1)),
             }
         }
@@ -353,6 +354,23 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         self.names.describe(&mut status.interfaces);
         status
     }
+}
+
+/// One line for each re-arming, without addresses. An uplink's name is the host's own.
+fn note(rearmed: &Rearmed) {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let done: Vec<&str> = rearmed.done.iter().map(|step| step.name()).collect();
+    info!(
+        number = rearmed.number,
+        reason = rearmed.reason,
+        left = rearmed.left.map(Departure::name),
+        gap_ms = millis(rearmed.gap),
+        standby_ms = rearmed.standby.map(millis),
+        from = rearmed.from,
+        to = rearmed.to,
+        done = done.join(" "),
+        "re-armed"
+    );
 }
 
 fn bail_deaf() -> Result<()> {

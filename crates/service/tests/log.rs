@@ -32,6 +32,28 @@ fn last_says(service: &Service, words: &str) -> bool {
     read(service, LogLevel::Info).iter().any(|entry| entry.message == words)
 }
 
+/// For everybody, hence without addresses.
+fn one_line_tells_the_rearming(service: &Service) {
+    service.wait_code("CL-004");
+    let entries = read(service, LogLevel::Info);
+    let lines: Vec<_> = entries.iter().filter(|entry| entry.message == "re-armed").collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let gap = service.status().rearms.last_ms.unwrap().to_string();
+    let fields: Vec<(&str, &str)> =
+        lines[0].fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(
+        fields,
+        [
+            ("number", "1"),
+            ("reason", "asked-for"),
+            ("gap_ms", &*gap),
+            ("from", "eth0"),
+            ("to", "eth0"),
+            ("done", "opened-tunnel put-route-back")
+        ]
+    );
+}
+
 /// Reads until there is nothing more for the moment. Gives how many entries there were and how many were lost.
 async fn catch_up(follower: &mut Client) -> (usize, u64) {
     let (mut entries, mut lost) = (0, 0);
@@ -55,6 +77,7 @@ fn more_for_a_while_and_a_slow_follower_loses_what_is_old() {
     service.runtime.block_on(client.log_level(LogLevel::Debug, Duration::from_secs(1))).unwrap();
     service.runtime.block_on(client.control(ipc::Control::Rearm)).unwrap();
     assert!(read(&service, LogLevel::Debug).iter().any(|entry| entry.level == LogLevel::Debug), "more for a while");
+    one_line_tells_the_rearming(&service);
     let end = Instant::now() + Duration::from_secs(10);
     while !last_says(&service, "log level as usual again") {
         assert!(Instant::now() < end, "the usual level comes back");

@@ -106,10 +106,26 @@ async fn replies_and_refusals_that_only_a_newer_service_has() {
 async fn an_older_service_is_understood() {
     let mut reply = status_with(&[("product", json!({"version": "0", "protocol": MIN_PROTOCOL}))]);
     reply.as_object_mut().unwrap().remove("pause");
+    assert_eq!(reply["rearms"].as_object_mut().unwrap().remove("history"), Some(json!([])));
     let service = Other::start(MIN_PROTOCOL, vec![reply]);
     let mut client = Client::connect(&service.path, "new").await.unwrap();
     assert_eq!(client.service().protocol, MIN_PROTOCOL);
-    client.status().await.unwrap();
+    assert_eq!(client.status().await.unwrap().rearms.history, []);
+}
+
+/// A re-arming for a reason, by steps and with fields that only a newer service has, and without one that was dropped.
+#[tokio::test]
+async fn a_newer_history_is_read_as_far_as_it_is_known() {
+    let one = json!({"number": 7, "time": "2026-11-21T08:14:26Z", "reason": "solar-flare", "gap_ms": 3, "standby_ms": null,
+        "from": "eth0", "to": "wlan0", "left": "eclipsed", "done": ["took-reserve", "flew"], "flows_ended": 4});
+    let rearms = json!({"count": 7, "last_ms": 3, "last_reason": "solar-flare", "history": [one], "mood": "good"});
+    let service = Other::start(PROTOCOL, vec![status_with(&[("rearms", rearms.clone())])]);
+    let heard = Client::connect(&service.path, "old").await.unwrap().hear().await.unwrap();
+    assert_eq!(heard.document["rearms"], rearms, "scripts get what the service said");
+    let known = &heard.status.rearms.history[0];
+    assert_eq!((known.number, known.gap_ms, known.reason.as_str()), (7, 3, "solar-flare"));
+    assert_eq!((known.left.as_deref(), known.first_reply_ms), (Some("eclipsed"), None));
+    assert_eq!(known.done, ["took-reserve", "flew"]);
 }
 
 #[tokio::test]
