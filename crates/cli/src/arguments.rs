@@ -56,11 +56,13 @@ pub(crate) enum Command {
     #[command(after_help = EXIT_CODES)]
     Check(CheckOptions),
     /// Show every change, until interrupted; with --json one status a line
-    Watch,
+    Watch(WatchOptions),
     /// Wait until IPv4 is there; exit code 5 if it is not in time
     Wait(WaitOptions),
     /// Take everything down, look at the network anew, and put it up again
     Rearm,
+    /// Show when and why IPv4 was armed again, what was done, and how long it was away
+    History,
     /// Leave IPv4 alone for a while
     Pause(PauseOptions),
     /// End a pause
@@ -100,6 +102,13 @@ pub(crate) struct StatusOptions {
     /// Only what concerns this interface
     #[arg(long, value_name = "NAME")]
     pub(crate) iface: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WatchOptions {
+    /// Only what happens: each re-arming and each new state; with --json one event a line
+    #[arg(long)]
+    pub(crate) events: bool,
 }
 
 #[derive(Args, Debug)]

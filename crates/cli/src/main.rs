@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod control;
 mod exit;
+mod history;
 mod log;
 mod newer;
 mod policy;
@@ -45,9 +46,10 @@ fn main() -> std::process::ExitCode {
         }
         Command::Status(_)
         | Command::Check(_)
-        | Command::Watch
+        | Command::Watch(_)
         | Command::Wait(_)
         | Command::Rearm
+        | Command::History
         | Command::Pause(_)
         | Command::Resume
         | Command::Config(_)
@@ -69,12 +71,13 @@ fn ask(arguments: &Arguments) -> Exit {
     let result = runtime.block_on(async {
         let tell = |what| progress::tell(arguments, what, verb(arguments));
         match &arguments.command {
-            Command::Watch | Command::Wait(_) | Command::Log(LogOptions { verb: None, .. }) => verb(arguments).await,
+            Command::Watch(_) | Command::Wait(_) | Command::Log(LogOptions { verb: None, .. }) => verb(arguments).await,
             Command::Rearm => tell("taking everything down and putting it up again").await,
             Command::Config(_) | Command::Policy { .. } => tell("waiting for the service to take it").await,
             Command::Log(_)
             | Command::Status(_)
             | Command::Check(_)
+            | Command::History
             | Command::Pause(_)
             | Command::Resume
             | Command::Version
@@ -96,9 +99,10 @@ async fn verb(arguments: &Arguments) -> Result<Exit, ClientError> {
     match &arguments.command {
         Command::Status(options) => status::run(arguments, options).await,
         Command::Check(options) => check::run(arguments, options).await,
-        Command::Watch => watch::run(arguments).await,
+        Command::Watch(options) => watch::run(arguments, options).await,
         Command::Wait(options) => wait::run(arguments, options).await,
         Command::Rearm => control::rearm(arguments).await,
+        Command::History => history::run(arguments).await,
         Command::Pause(options) => control::pause(arguments, options).await,
         Command::Resume => control::resume(arguments).await,
         Command::Config(options) => config::run(arguments, options).await,

@@ -1,5 +1,6 @@
 //! The status for people.
 
+pub(crate) mod rearms;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -10,11 +11,11 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::{
-    ClatStatus, EvidenceKind, InterfaceStatus, PlaneKind, Pref64Source, Pref64Status, Rearms, SpareStatus, State,
-    Status,
+    ClatStatus, EvidenceKind, InterfaceStatus, PlaneKind, Pref64Source, Pref64Status, SpareStatus, State, Status,
 };
 
 use crate::advice::advice;
+use rearms::{few, rearmed};
 
 /// The whole status; `verbose` with what helpdesks ask for.
 pub(crate) fn text(status: &Status, verbose: bool, zone: &TimeZone) -> String {
@@ -51,6 +52,9 @@ pub(crate) fn text(status: &Status, verbose: bool, zone: &TimeZone) -> String {
     }
     if let Some(words) = rearmed(&status.rearms) {
         page.line("Re-armed", &words);
+    }
+    if verbose {
+        few(&status.rearms, &status.time, zone).iter().for_each(|words| page.line("", words));
     }
     let since = elapsed(&status.since, &status.time);
     let ago = match since {
@@ -120,14 +124,15 @@ fn stands_by(status: &Status) -> Option<String> {
     }
 }
 
-/// One line of `watch`, without its time.
+/// One line of `watch`, without its time. Re-armings have lines of their own where the service tells of each.
 pub(crate) fn brief(status: &Status) -> String {
     let mut more = Vec::new();
     if let (Some(uplink), Some(prefix)) = (&status.uplink, status.pref64.first()) {
         more.push(format!("{} through {}", prefix.prefix, uplink.name));
     }
     more.extend(status.causes.first().map(|cause| cause.detail.clone()).filter(|detail| !detail.is_empty()));
-    more.extend(rearmed(&status.rearms).map(|words| format!("re-armed {words}")));
+    let untold = rearmed(&status.rearms).filter(|_| status.rearms.history.is_empty());
+    more.extend(untold.map(|words| format!("re-armed {words}")));
     let more = more.join("; ");
     if more.is_empty() { headline(status) } else { format!("{}  {more}", headline(status)) }
 }
@@ -201,38 +206,6 @@ fn reserve(spare: &SpareStatus) -> String {
     format!("{}, {} as {}, {ready}", spare.name, spare.pref64, spare.v6)
 }
 
-fn rearmed(rearms: &Rearms) -> Option<String> {
-    let (count @ 1.., Some(ms)) = (rearms.count, rearms.last_ms) else { return None };
-    let times = if count == 1 { "once,".to_owned() } else { format!("{count} times, last") };
-    let reason = rearms.last_reason.as_deref().map(|reason| format!(" ({})", because(reason))).unwrap_or_default();
-    Some(format!("{times} within {} ms{reason}", ms.max(1)))
-}
-
-/// Reasons as the status has them, in words; one that only a newer service has stays as it is.
-fn because(reason: &str) -> &str {
-    match reason {
-        "address-changed" => "another address was due",
-        "address-conflict" => "the address belonged to somebody else",
-        "asked-for" => "somebody asked for it",
-        "captive-portal" => "somebody had to sign in first",
-        "gateway-changed" => "the router had changed",
-        "host-configuration" => "others had changed the host",
-        "native-ipv4" => "native IPv4 had gone",
-        "path-dead" => "the NAT64 had been silent",
-        "paused" => "a pause had ended",
-        "plane-failed" => "the translator had failed",
-        "prefix-changed" => "the NAT64 prefix had changed",
-        "prefix-expired" => "the NAT64 prefix had run out",
-        "prefix-withdrawn" => "the NAT64 prefix had been withdrawn",
-        "settings-changed" => "a setting had changed",
-        "undone" => "others had taken it away",
-        "uplink-changed" => "the uplink had changed",
-        "uplink-lost" => "the uplink had been lost",
-        "vpn" => "a VPN had been in the way",
-        other => other,
-    }
-}
-
 fn interface(page: &mut Page, there: &InterfaceStatus) {
     let mut name = there.name.clone();
     if let Some(title) = &there.title {
@@ -266,7 +239,7 @@ fn elapsed(since: &str, now: &str) -> Option<Duration> {
 }
 
 /// The two largest units.
-fn short(time: Duration) -> String {
+pub(crate) fn short(time: Duration) -> String {
     let words = humantime::format_duration(time).to_string();
     let mut parts = words.split(' ');
     [parts.next(), parts.next()].into_iter().flatten().collect::<Vec<_>>().join(" ")

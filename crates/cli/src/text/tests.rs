@@ -1,4 +1,4 @@
-use model::{Code, Owner, PauseStatus};
+use model::{Code, Owner, PauseStatus, Rearms};
 
 use super::*;
 
@@ -7,6 +7,11 @@ const WORKING: &str = include_str!("../../recorded/working.json");
 /// Recorded in the lab: two uplinks, one in use, the other one in reserve.
 pub(crate) fn working() -> Status {
     recorded(WORKING)
+}
+
+/// Recorded in the lab: eth0 was cut and came back, and somebody deleted our default route.
+pub(crate) fn moved() -> Status {
+    recorded(include_str!("../../recorded/moved.json"))
 }
 
 fn recorded(text: &str) -> Status {
@@ -126,11 +131,58 @@ fn helpdesks_get_the_rest() {
 
 #[test]
 fn rearming_is_told_in_words() {
-    let rearms = |count, ms, reason: &str| rearmed(&Rearms { count, last_ms: ms, last_reason: Some(reason.into()) });
+    let rearms = |count, ms, reason: &str| {
+        rearmed(&Rearms { count, last_ms: ms, last_reason: Some(reason.into()), ..Rearms::default() })
+    };
     assert_eq!(rearms(0, None, "paused"), None);
     assert_eq!(rearms(1, Some(41), "uplink-lost").unwrap(), "once, within 41 ms (the uplink had been lost)");
     assert_eq!(rearms(3, Some(0), "paused").unwrap(), "3 times, last within 1 ms (a pause had ended)");
-    assert_eq!(rearms(2, Some(5), "solar-flare").unwrap(), "2 times, last within 5 ms (solar-flare)");
+    assert_eq!(rearms(2, Some(75_000), "solar-flare").unwrap(), "2 times, last within 1m 15s (solar-flare)");
+}
+
+#[test]
+fn helpdesks_see_the_last_few_rearmings() {
+    let mut status = moved();
+    let few = "  Re-armed     3 times, last within 1 ms (others had taken it away)\n\
+               \x20              10:13:54  within 1 ms: others had taken it away; on eth0\n\
+               \x20              10:13:53  within 1 ms: eth0 was the better uplink; wlan0 to eth0\n\
+               \x20              10:13:53  within 7 ms: eth0 had lost its link; eth0 to wlan0\n\
+               \x20 Since ";
+    assert!(said(&status, true).contains(few), "{}", said(&status, true));
+    assert!(!said(&status, false).contains("wlan0 to eth0"));
+    let oldest = status.rearms.history[2].clone();
+    status.rearms.history.push(oldest);
+    assert!(said(&status, true).contains(few), "no more than three");
+}
+
+#[test]
+fn every_word_about_a_rearming_is_told_and_in_the_manual() {
+    let manual = include_str!("../../../../docs/cli.md");
+    let mut one = moved().rearms.history[0].clone();
+    for reason in model::REARM_REASONS {
+        one.reason = reason.into();
+        assert!(!rearms::why(&one).contains(reason), "{reason} has no words");
+        assert!(manual.contains(&format!("| `{reason}` |")), "{reason} is not in the manual");
+    }
+    for step in model::RearmStep::ALL {
+        one.done = vec![step.name().into(), "flew".into()];
+        let told = rearms::done(&one);
+        assert!(!told.contains(step.name()) && told.ends_with(", flew"), "{told}");
+        assert!(manual.contains(&format!("| `{}` | {} |", step.name(), told.trim_end_matches(", flew"))), "{told}");
+    }
+    for why in model::Departure::ALL {
+        one.left = Some(why.name().into());
+        assert!(!rearms::why(&one).contains("others had"), "{}", why.name());
+        assert!(manual.contains(&format!("| `{}` |", why.name())), "{} is not in the manual", why.name());
+    }
+    one.left = Some("eclipsed".into());
+    assert_eq!(rearms::why(&one), "within 1 ms: a VPN had been in the way; on eth0");
+    one.standby_ms = Some(7_500_000);
+    assert_eq!(rearms::why(&one), "within 1 ms after 2h 5m of standby: a VPN had been in the way; on eth0");
+    for (ms, words) in [(None, "no reply seen"), (Some(0), "replies at once"), (Some(41), "first reply 41 ms later")] {
+        one.first_reply_ms = ms;
+        assert_eq!(rearms::proof(&one), words);
+    }
 }
 
 #[test]
@@ -153,8 +205,11 @@ fn a_line_of_watch_has_it_all() {
     let plain = |status: &Status| anstream::adapter::strip_str(&brief(status)).to_string();
     let mut status = working();
     assert_eq!(plain(&status), "✔ IPv4 apps work  (CL-000)  2001:db8:64::/96 through eth0");
-    status.rearms = Rearms { count: 1, last_ms: Some(41), last_reason: Some("uplink-lost".into()) };
+    // Of a service that does not tell of each.
+    let reason = Some("uplink-lost".into());
+    status.rearms = Rearms { count: 1, last_ms: Some(41), last_reason: reason, history: Vec::new() };
     assert!(plain(&status).ends_with(" through eth0; re-armed once, within 41 ms (the uplink had been lost)"));
+    assert_eq!(plain(&moved()), "✔ IPv4 apps work  (CL-000)  2001:db8:64::/96 through eth0");
     let status = recorded(include_str!("../../recorded/no-network.json"));
     assert!(plain(&status).starts_with("∅ No network  (CL-101)  no interface has a link"), "{}", plain(&status));
 }
