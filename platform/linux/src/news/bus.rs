@@ -47,9 +47,24 @@ pub(super) struct Knowledge {
     pub(super) elsewhere: bool,
 }
 
-/// A question was not answered as it should have been. Nobody acts on why.
+/// A question was not answered as it should have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// There is no such name or thing: that is an answer, too.
+    Gone,
+    /// By an error: the next time it may be answered.
+    Refused,
+    /// Not at all.
+    Silent,
+}
+
+/// What somebody says; where he did not answer, what he said before.
 #[derive(Debug)]
-pub(super) struct Failure;
+pub(super) struct Picture<T> {
+    pub(super) said: T,
+    /// Every question was answered.
+    pub(super) whole: bool,
+}
 
 /// Ends when nobody wants to know any more.
 pub(super) async fn run(
@@ -65,7 +80,11 @@ pub(super) async fn run(
             result = session(&address, &hints, links.clone(), &knows) => {
                 if let Err(error) = result {
                     debug!(%error, "no system bus");
-                    tell(&knows, Knowledge::default());
+                    // A bus that hangs takes nothing back.
+                    let hangs = matches!(&error, zbus::Error::InputOutput(why) if why.kind() == io::ErrorKind::TimedOut);
+                    if !hangs || knows.borrow().is_none() {
+                        tell(&knows, Knowledge::default());
+                    }
                 }
             }
             () = gone(&mut links) => return,
@@ -110,17 +129,26 @@ async fn session(
     pump.spawn(count_signals(MessageStream::from(&bus), Arc::clone(&hints.bus)));
     for rule in rules() {
         let added = call::<_, ()>(&bus, BUS, BUS_PATH, BUS, "AddMatch", &rule).await;
-        added.map_err(|Failure| io::Error::other("the bus does not tell what happens"))?;
+        added.map_err(|failure| match failure {
+            Failure::Silent => io::Error::from(io::ErrorKind::TimedOut),
+            Failure::Gone | Failure::Refused => io::Error::other("the bus does not tell what happens"),
+        })?;
     }
+    let mut backoff = Backoff::new();
     loop {
         // Folders to watch may have come with a service.
         hints.files.notify_one();
-        let knowledge = look(&bus).await;
+        let former = knows.borrow().clone().unwrap_or_default();
+        let Picture { said, whole } = look(&bus, former).await;
         if bus.is_closed() {
             return Ok(());
         }
-        tell(knows, knowledge);
+        tell(knows, said);
+        if whole {
+            backoff = Backoff::new();
+        }
         tokio::select! {
+            () = sleep(backoff.pause(Duration::ZERO)), if !whole => {}
             () = bus.closed() => return Ok(()),
             () = hints.bus.notified() => {}
             // networkd says nothing of a new link's resolvers that its folder does not say.
@@ -163,28 +191,63 @@ fn rules() -> Vec<String> {
     owners.into_iter().chain(properties).collect()
 }
 
-async fn look(bus: &Connection) -> Knowledge {
-    let mut knowledge = Knowledge::default();
-    let elsewhere = &mut knowledge.elsewhere;
-    if let Some(owner) = owner(bus, network_manager::NAME, elsewhere).await {
-        knowledge.network_manager = Some(network_manager::devices(bus, &owner).await.unwrap_or_default());
-    }
-    if let Some(owner) = owner(bus, networkd::NAME, elsewhere).await {
-        knowledge.networkd = Some(networkd::links(bus, &owner).await.unwrap_or_default());
-    }
-    if let Some(owner) = owner(bus, resolved::NAME, elsewhere).await {
-        knowledge.resolved = Some(resolved::links(bus, &owner).await.unwrap_or_default());
-    }
-    knowledge
+async fn look(bus: &Connection, former: Knowledge) -> Picture<Knowledge> {
+    let network_manager = ask(bus, network_manager::NAME, former.network_manager, async |owner, former| {
+        network_manager::devices(bus, &owner, &former).await
+    });
+    let (network_manager, first) = network_manager.await;
+    let networkd =
+        ask(bus, networkd::NAME, former.networkd, async |owner, former| networkd::links(bus, &owner, &former).await);
+    let (networkd, second) = networkd.await;
+    let resolved = ask(bus, resolved::NAME, former.resolved, async |owner, _| {
+        Ok(Picture { said: resolved::links(bus, &owner).await?, whole: true })
+    });
+    let (resolved, third) = resolved.await;
+    let all = [first, second, third];
+    let whole = !all.contains(&Outcome::Unanswered);
+    let elsewhere = all.contains(&Outcome::Elsewhere) || !whole && former.elsewhere;
+    Picture { said: Knowledge { network_manager, networkd, resolved, elsewhere }, whole }
 }
 
-/// Who has the name now, if he serves our network. Asked by its unique name, a service that is not running is not started.
-async fn owner(bus: &Connection, name: &str, elsewhere: &mut bool) -> Option<String> {
-    let owner: String = call(bus, BUS, BUS_PATH, BUS, "GetNameOwner", &name).await.ok()?;
-    let process: u32 = call(bus, BUS, BUS_PATH, BUS, "GetConnectionUnixProcessID", &owner.as_str()).await.ok()?;
-    let ours = is_of_our_network(process);
-    *elsewhere |= !ours;
-    ours.then_some(owner)
+/// What became of the questions to one service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Answered,
+    /// Not all of them; what was said before holds.
+    Unanswered,
+    /// It serves another network namespace.
+    Elsewhere,
+}
+
+/// Asks who has the name now. One that is there and has never answered says nothing of any link; one that has gone takes back
+/// what it said.
+async fn ask<T: Clone + Default>(
+    bus: &Connection,
+    name: &str,
+    former: Option<T>,
+    question: impl AsyncFnOnce(String, T) -> Result<Picture<T>, Failure>,
+) -> (Option<T>, Outcome) {
+    match owner(bus, name).await {
+        Ok(Some(owner)) => {
+            let former = former.unwrap_or_default();
+            match question(owner, former.clone()).await {
+                Ok(Picture { said, whole: true }) => (Some(said), Outcome::Answered),
+                Ok(Picture { said, whole: false }) => (Some(said), Outcome::Unanswered),
+                Err(Failure::Gone | Failure::Refused | Failure::Silent) => (Some(former), Outcome::Unanswered),
+            }
+        }
+        Ok(None) => (None, Outcome::Elsewhere),
+        Err(Failure::Gone) => (None, Outcome::Answered),
+        Err(Failure::Refused | Failure::Silent) => (former, Outcome::Unanswered),
+    }
+}
+
+/// Who has the name now; `None` if he does not serve our network. Asked by its unique name, a service that is not running is
+/// not started.
+async fn owner(bus: &Connection, name: &str) -> Result<Option<String>, Failure> {
+    let owner: String = call(bus, BUS, BUS_PATH, BUS, "GetNameOwner", &name).await?;
+    let process: u32 = call(bus, BUS, BUS_PATH, BUS, "GetConnectionUnixProcessID", &owner.as_str()).await?;
+    Ok(is_of_our_network(process).then_some(owner))
 }
 
 /// The bus is a file, which other network namespaces may see, too; interface numbers mean nothing there. Where we may
@@ -208,17 +271,45 @@ pub(super) async fn call<B: Serialize + DynamicType, A: DeserializeOwned + zbus:
     body: &B,
 ) -> Result<A, Failure> {
     let asking = bus.call_method(Some(owner), path, Some(interface), method, body);
-    match timeout(PATIENCE, asking).await {
-        Ok(Ok(answer)) => answer.body().deserialize().map_err(|error| refused(method, &error)),
-        Ok(Err(error)) => Err(refused(method, &error)),
-        Err(error) => Err(refused(method, &error)),
-    }
+    let failure = match timeout(PATIENCE, asking).await {
+        Ok(Ok(answer)) => match answer.body().deserialize() {
+            Ok(said) => return Ok(said),
+            Err(error) => {
+                trace!(method, %error, "an odd answer on the system bus");
+                Failure::Refused
+            }
+        },
+        Ok(Err(error)) => {
+            trace!(method, %error, "no answer on the system bus");
+            why(&error)
+        }
+        Err(error) => {
+            trace!(method, %error, "no answer on the system bus");
+            Failure::Silent
+        }
+    };
+    Err(failure)
 }
 
-fn refused(method: &str, error: &dyn std::fmt::Display) -> Failure {
-    // That a name has no owner is an answer, too.
-    trace!(method, %error, "no answer on the system bus");
-    Failure
+#[expect(clippy::wildcard_enum_match_arm, reason = "zbus has an error for everything; these are the ones that answer")]
+fn why(error: &zbus::Error) -> Failure {
+    use zbus::fdo::Error;
+    match error {
+        zbus::Error::FDO(error) => match &**error {
+            Error::NameHasNoOwner(_)
+            | Error::ServiceUnknown(_)
+            | Error::UnknownObject(_)
+            | Error::UnknownInterface(_)
+            | Error::UnknownMethod(_)
+            | Error::UnknownProperty(_) => Failure::Gone,
+            Error::NoReply(_) | Error::Timeout(_) | Error::TimedOut(_) | Error::Disconnected(_) => Failure::Silent,
+            _ => Failure::Refused,
+        },
+        // By networkd's own name for it.
+        zbus::Error::MethodError(name, ..) if name.ends_with(".NoSuchLink") => Failure::Gone,
+        zbus::Error::MethodError(..) => Failure::Refused,
+        _ => Failure::Silent,
+    }
 }
 
 /// One property.

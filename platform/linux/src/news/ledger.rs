@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn device(resolvers: Vec<Ipv6Addr>) -> Device {
-        Device { interface: "eth0".into(), resolvers, portal: false }
+        Device { path: "/d/2".into(), interface: "eth0".into(), resolvers, portal: false }
     }
 
     fn ledger(bus: Option<Knowledge>) -> Ledger {

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
-use super::bus::{Failure, MAX_LINKS, call, property};
+use super::bus::{Failure, MAX_LINKS, Picture, call, property};
 use crate::codec::resolvers::dhcp6_name_servers;
 
 pub(super) const NAME: &str = "org.freedesktop.NetworkManager";
@@ -23,6 +23,8 @@ const PORTAL: u32 = 2;
 /// One device that NetworkManager manages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Device {
+    /// Its object on the bus.
+    pub(super) path: String,
     pub(super) interface: String,
     /// What its DHCPv6 server named.
     pub(super) resolvers: Vec<Ipv6Addr>,
@@ -30,35 +32,63 @@ pub(super) struct Device {
     pub(super) portal: bool,
 }
 
-/// The devices as they are now.
-pub(super) async fn devices(bus: &Connection, owner: &str) -> Result<Vec<Device>, Failure> {
+/// The devices as they are now; of those that cannot be asked about, what was known before.
+pub(super) async fn devices(bus: &Connection, owner: &str, former: &[Device]) -> Result<Picture<Vec<Device>>, Failure> {
     let paths: Vec<OwnedObjectPath> = call(bus, owner, PATH, NAME, "GetAllDevices", &()).await?;
-    let mut devices = Vec::new();
+    let mut devices = Picture { said: Vec::new(), whole: true };
     for path in paths.iter().take(MAX_LINKS) {
-        // A device may be gone by now; the next signal says so.
-        devices.extend(device(bus, owner, path.as_str()).await.unwrap_or_default());
+        let former = former.iter().find(|device| device.path == path.as_str());
+        match device(bus, owner, path.as_str(), former).await {
+            Ok(Picture { said, whole }) => {
+                devices.said.extend(said);
+                devices.whole &= whole;
+            }
+            // The next signal says so.
+            Err(Failure::Gone) => {}
+            Err(Failure::Refused) => {
+                devices.said.extend(former.cloned());
+                devices.whole = false;
+            }
+            // Each further question would take as long.
+            Err(Failure::Silent) => return Err(Failure::Silent),
+        }
     }
     Ok(devices)
 }
 
-async fn device(bus: &Connection, owner: &str, path: &str) -> Result<Option<Device>, Failure> {
+async fn device(
+    bus: &Connection,
+    owner: &str,
+    path: &str,
+    former: Option<&Device>,
+) -> Result<Picture<Option<Device>>, Failure> {
+    let nothing = Picture { said: None, whole: true };
     let all = "org.freedesktop.DBus.Properties";
     let mut has: HashMap<String, OwnedVariant> = call(bus, owner, path, all, "GetAll", &DEVICE).await?;
     let number = |name: &str| has.get(name).and_then(|value| u32::try_from(value).ok());
     let managed = has.get("Managed").is_some_and(|value| bool::try_from(value).unwrap_or_default());
     if !managed || !number("DeviceType").is_some_and(|kind| UPLINK_TYPES.contains(&kind)) {
-        return Ok(None);
+        return Ok(nothing);
     }
     let portal = [number("Ip4Connectivity"), number("Ip6Connectivity")].contains(&Some(PORTAL));
     let Some(interface) = has.remove("Interface").and_then(|value| String::try_from(value).ok()) else {
-        return Ok(None);
+        return Ok(nothing);
     };
     let lease = has.remove("Dhcp6Config").and_then(|value| OwnedObjectPath::try_from(value).ok());
+    let mut whole = true;
     let resolvers = match lease.filter(|path| path.as_str() != "/") {
-        Some(lease) => resolvers(bus, owner, lease.as_str()).await.unwrap_or_default(),
         None => Vec::new(),
+        Some(lease) => match resolvers(bus, owner, lease.as_str()).await {
+            Ok(resolvers) => resolvers,
+            Err(Failure::Gone) => Vec::new(),
+            Err(Failure::Refused) => {
+                whole = false;
+                former.map(|device| device.resolvers.clone()).unwrap_or_default()
+            }
+            Err(Failure::Silent) => return Err(Failure::Silent),
+        },
     };
-    Ok(Some(Device { interface, resolvers, portal }))
+    Ok(Picture { said: Some(Device { path: path.to_owned(), interface, resolvers, portal }), whole })
 }
 
 async fn resolvers(bus: &Connection, owner: &str, lease: &str) -> Result<Vec<Ipv6Addr>, Failure> {

@@ -15,6 +15,6 @@ const PATH: &str = "/org/freedesktop/resolve1";
 /// The links that have resolvers.
 pub(super) async fn links(bus: &Connection, owner: &str) -> Result<BTreeMap<u32, Vec<Ipv6Addr>>, Failure> {
     let servers = property(bus, owner, PATH, MANAGER, "DNS").await?;
-    let servers = Vec::<(i32, i32, Vec<u8>)>::try_from(servers).map_err(|_| Failure)?;
+    let servers = Vec::<(i32, i32, Vec<u8>)>::try_from(servers).map_err(|_| Failure::Refused)?;
     Ok(resolved_servers(&servers))
 }

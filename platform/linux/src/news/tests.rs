@@ -10,7 +10,7 @@ use model::LinkNews;
 use tokio::time::timeout;
 
 use super::*;
-use bus::{Daemon, Stage};
+use bus::{Daemon, Mood, Stage};
 
 /// No test may hear of a real interface.
 const ETH0: u32 = 4_000_002;
@@ -98,6 +98,67 @@ async fn leases_of_network_manager_are_followed() {
     drop(stage);
     assert_eq!(listener.next().await, resolvers(&[]), "NetworkManager has gone");
     listener.silent().await;
+}
+
+/// What a service has said holds until it says something else, or goes.
+#[tokio::test]
+async fn a_question_that_fails_takes_nothing_back_and_is_asked_again() {
+    let daemon = Daemon::start();
+    let stage = Stage::enter(&daemon, network_manager::NAME).await;
+    stage.device("/d/2", &[("DeviceType", 1), ("Ip6Connectivity", 2)], "eth0", "/l/2");
+    stage.lease("/l/2", "2001:db8::1");
+    let mut listener = Listener::start(&daemon.address).await;
+    assert_eq!(listener.next().await, resolvers(&[1]));
+    assert_eq!(listener.next().await, LinkNews::Portal(true));
+
+    // All of it, one device, its lease.
+    for (about, server) in [(None, 2), (Some("/d/2"), 3), (Some("/l/2"), 4)] {
+        stage.mood(Mood::Refusing, about);
+        stage.changed("/d/2", network_manager::DEVICE).await;
+        listener.silent().await;
+        stage.lease("/l/2", &format!("2001:db8::{server}"));
+        stage.mood(Mood::Helpful, None);
+        assert_eq!(listener.next().await, resolvers(&[server]), "asked again without being told to, about {about:?}");
+    }
+    stage.mood(Mood::Refusing, None);
+    stage.changed("/d/2", network_manager::DEVICE).await;
+    listener.silent().await;
+    drop(stage);
+    assert_eq!(listener.next().await, resolvers(&[]), "now it has gone");
+    assert_eq!(listener.next().await, LinkNews::Portal(false));
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_takes_nothing_back() {
+    let daemon = Daemon::start();
+    let stage = Stage::enter(&daemon, resolved::NAME).await;
+    stage.servers(&[(ETH0, 1)]);
+    let mut listener = Listener::start(&daemon.address).await;
+    assert_eq!(listener.next().await, resolvers(&[1]));
+    stage.mood(Mood::Hanging, None);
+    stage.changed("/org/freedesktop/resolve1", resolved::MANAGER).await;
+    let heard = timeout(SOON + Duration::from_secs(1), listener.events.recv()).await;
+    assert!(heard.is_err(), "a time-out says nothing: {heard:?}");
+    stage.servers(&[(ETH0, 2)]);
+    stage.mood(Mood::Helpful, None);
+    assert_eq!(listener.next().await, resolvers(&[2]));
+}
+
+#[tokio::test]
+async fn a_device_that_went_between_two_questions_is_no_failure() {
+    let daemon = Daemon::start();
+    let stage = Stage::enter(&daemon, networkd::NAME).await;
+    stage.describe(ETH0, "configured", &[("DHCPv6", 1)]);
+    let mut listener = Listener::start(&daemon.address).await;
+    assert_eq!(listener.next().await, resolvers(&[1]));
+    stage.undescribe();
+    stage.changed("/org/freedesktop/network1/link/_32", networkd::LINK).await;
+    assert_eq!(listener.next().await, resolvers(&[]));
+    // An answer is no reason to ask again.
+    let asked = stage.asked();
+    listener.silent().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(stage.asked(), asked);
 }
 
 #[tokio::test]
@@ -208,6 +269,27 @@ async fn a_bus_that_restarts_is_found_again() {
     stage.lease("/l/2", "2001:db8::8");
     stage.changed("/l/2", network_manager::LEASE).await;
     assert_eq!(listener.next().await, resolvers(&[8]));
+}
+
+#[tokio::test]
+async fn a_bus_that_comes_back_mute_takes_nothing_back() {
+    let daemon = Daemon::start();
+    let stage = Stage::enter(&daemon, network_manager::NAME).await;
+    stage.device("/d/2", &[("DeviceType", 1)], "eth0", "/l/2");
+    stage.lease("/l/2", "2001:db8::1");
+    let mut listener = Listener::start(&daemon.address).await;
+    assert_eq!(listener.next().await, resolvers(&[1]));
+    let path = daemon.path();
+    drop(daemon);
+    let _ = std::fs::remove_file(&path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // It lets everybody connect and says nothing.
+    let mute = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let heard = timeout(SOON + Duration::from_secs(2), listener.events.recv()).await;
+    assert!(heard.is_err(), "{heard:?}");
+    drop(mute);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(listener.next().await, resolvers(&[]), "no bus, no services");
 }
 
 #[tokio::test]

@@ -43,6 +43,11 @@ impl Daemon {
         Self { address: format!("unix:path={}", socket.display()), folder, child }
     }
 
+    /// Where it listens.
+    pub(super) fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("bus")
+    }
+
     pub(super) fn restart(&mut self) {
         self.stop();
         self.child = run(&self.folder);
@@ -74,8 +79,23 @@ fn run(folder: &tempfile::TempDir) -> Child {
     child
 }
 
+/// How questions are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Mood {
+    #[default]
+    Helpful,
+    /// By an error.
+    Refusing,
+    /// Not at all.
+    Hanging,
+}
+
 #[derive(Default)]
 struct Script {
+    mood: Mood,
+    /// Only questions about this object are answered by that mood.
+    about: Option<String>,
+    asked: usize,
     devices: HashMap<String, Device>,
     leases: HashMap<String, String>,
     described: Vec<(i32, String)>,
@@ -105,6 +125,11 @@ impl Stage {
         Self { bus, script, _answering: answering }
     }
 
+    pub(super) fn mood(&self, mood: Mood, about: Option<&str>) {
+        let mut script = self.script.lock().unwrap();
+        (script.mood, script.about) = (mood, about.map(Into::into));
+    }
+
     pub(super) fn device(&self, path: &str, numbers: &[(&str, u32)], interface: &str, lease: &str) {
         let numbers = numbers.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect();
         let device = Device { numbers, interface: interface.into(), lease: lease.into() };
@@ -127,6 +152,16 @@ impl Stage {
         self.script.lock().unwrap().described = vec![(link.try_into().unwrap(), text)];
     }
 
+    /// `ListLinks` still has it, `DescribeLink` no more.
+    pub(super) fn undescribe(&self) {
+        self.script.lock().unwrap().described.iter_mut().for_each(|(_, text)| text.clear());
+    }
+
+    /// So many questions were asked.
+    pub(super) fn asked(&self) -> usize {
+        self.script.lock().unwrap().asked
+    }
+
     pub(super) fn servers(&self, servers: &[(u32, u16)]) {
         let entry = |(link, last): &(u32, u16)| {
             let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, *last);
@@ -145,13 +180,28 @@ impl Stage {
 async fn answer_all(bus: Connection, mut messages: MessageStream, script: Arc<Mutex<Script>>) {
     while let Some(Ok(message)) = messages.next().await {
         if message.message_type() == Type::MethodCall {
-            let answer = answer(&message, &script.lock().unwrap());
-            bus.send(&answer).await.unwrap();
+            let answer = answer(&message, &mut script.lock().unwrap());
+            if let Some(answer) = answer {
+                bus.send(&answer).await.unwrap();
+            }
         }
     }
 }
 
-fn answer(call: &Message, script: &Script) -> Message {
+fn answer(call: &Message, script: &mut Script) -> Option<Message> {
+    script.asked += 1;
+    let header = call.header();
+    let concerned = script.about.as_ref().is_none_or(|about| header.path().is_some_and(|path| path.as_str() == about));
+    match script.mood {
+        Mood::Refusing if concerned => {
+            Some(Message::error(&header, "org.freedesktop.DBus.Error.Failed").build(&"not now").unwrap())
+        }
+        Mood::Hanging if concerned => None,
+        Mood::Helpful | Mood::Refusing | Mood::Hanging => Some(help(call, script)),
+    }
+}
+
+fn help(call: &Message, script: &Script) -> Message {
     let header = call.header();
     let member = header.member().unwrap().to_string();
     let path = header.path().unwrap().to_string();
@@ -191,6 +241,9 @@ fn answer(call: &Message, script: &Script) -> Message {
         "DescribeLink" => {
             let wanted: i32 = call.body().deserialize().unwrap();
             let (_, text) = script.described.iter().find(|(link, _)| *link == wanted).unwrap();
+            if text.is_empty() {
+                return Message::error(&header, "org.freedesktop.network1.NoSuchLink").build(&"gone").unwrap();
+            }
             reply.build(text).unwrap()
         }
         other => panic!("asked for {other}"),
