@@ -108,7 +108,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
 
     fn send(&self, buf: &mut PacketBuf, packet: &[u8]) {
         if buf.set_packet(packet) && self.line.port.send(buf, self.role.gateway_mac.get()).is_err() {
-            add(&self.shared.counters.send_errors, 1);
+            self.shared.counters.send_error();
         }
     }
 
@@ -184,14 +184,14 @@ impl<'a, I: PlaneIo> Down<'a, I> {
         let bytes = buf.len();
         let source = buf.packet().get(SOURCE..).and_then(|rest| rest.first_chunk::<4>()).copied();
         if self.shared.tun.send(buf).is_err() {
-            add(&counters.send_errors, 1);
+            counters.send_error();
             return false;
         }
-        add(&counters.packets_in, 1);
-        add(&counters.bytes_in, bytes);
+        add(&counters.incoming.packets, 1);
+        add(&counters.incoming.bytes, bytes);
         if !self.role.active {
             // It proves nothing about the way in use.
-            add(&counters.kept_in, 1);
+            add(&counters.incoming.kept, 1);
         } else if let Some(source) = source {
             self.shared.traffic.answered(source.into());
         }
@@ -201,7 +201,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
     fn speak(&mut self) {
         while let Some(frame) = self.agent.poll_frame() {
             if self.line.port.send_frame(&frame).is_err() {
-                add(&self.shared.counters.send_errors, 1);
+                self.shared.counters.send_error();
             }
         }
         while let Some(event) = self.agent.poll_event() {

@@ -148,7 +148,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
                 let translator = self.kept.get_mut(number).and_then(Option::as_mut);
                 let sent = way.zip(translator).is_some_and(|(way, translator)| send(self.shared, way, translator, buf));
                 if sent {
-                    add(&self.shared.counters.kept_out, 1);
+                    add(&self.shared.counters.outgoing.kept, 1);
                 }
             }
             flow::Way::None => {
@@ -194,10 +194,10 @@ fn send<I: PlaneIo>(shared: &Shared<I>, way: &Way<I>, translator: &mut Translato
         }
     };
     if sent.is_ok() {
-        add(&counters.packets_out, 1);
-        add(&counters.bytes_out, bytes);
+        add(&counters.outgoing.packets, 1);
+        add(&counters.outgoing.bytes, bytes);
     } else {
-        add(&counters.send_errors, 1);
+        counters.send_error();
     }
     sent.is_ok()
 }
