@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 use tracing::info;
 
 pub use options::Options;
-pub use os::run;
+pub use os::{Signals, run};
 
 /// Serves until `stop` is ready, then puts everything back. Configuration and policies are read again whenever their files
 /// change, and at each message of `reload`.

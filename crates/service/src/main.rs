@@ -20,11 +20,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // First of all: whoever starts the service may stop it at once, and it is to end by itself, with exit code 0.
+    let signals = everclat_service::Signals::catch();
     let arguments = Arguments::parse();
     everclat_service::log::start();
     abort_on_panic();
     let Command::Run(options) = arguments.command;
-    match everclat_service::run(&options) {
+    match signals.and_then(|signals| everclat_service::run(&options, signals)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -128,6 +128,14 @@ impl Daemon {
         self.signal(Signal::HUP)
     }
 
+    /// SIGTERM, and nothing more.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
     /// SIGTERM; it must exit with 0 within a few seconds.
     ///
     /// # Errors

@@ -1,5 +1,4 @@
 use std::fs::{File, OpenOptions, Permissions};
-use std::future::Future;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -8,7 +7,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use ipc::Server;
 use platform_linux::{LinuxClock, LinuxHost, LinuxIo};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::{Options, serve};
@@ -17,17 +17,41 @@ pub(crate) const DEFAULT_CONFIG: &str = "/etc/everclat/config.toml";
 pub(crate) const DEFAULT_POLICY_DIR: &str = "/etc/everclat/policy.d";
 pub(crate) const DEFAULT_STATE_DIR: &str = "/var/lib/everclat";
 
-/// Runs the service until it is told to stop (SIGTERM, Ctrl-C).
+/// Signals that have been caught, and the runtime that hears of them.
+pub struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// To be called before anything else: until then a signal ends the process on the spot.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn catch() -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+        let inside = runtime.enter();
+        let terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+        let hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+        drop(inside);
+        Ok(Self { runtime, terminate, interrupt, hangup })
+    }
+}
+
+/// Runs the service until it is told to stop (SIGTERM, Ctrl-C), or was already.
 ///
 /// # Errors
 /// When it cannot start, or when the kernel no longer tells what happens.
-pub fn run(options: &Options) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+pub fn run(options: &Options, signals: Signals) -> Result<()> {
+    let Signals { runtime, terminate, interrupt, hangup } = signals;
     runtime.block_on(async {
+        let stop = first_of(terminate, interrupt);
         let server = bind(&options.socket).await?;
         let clock = Arc::new(LinuxClock::start());
-        let result =
-            serve(options, server, LinuxHost::connect()?, LinuxIo, clock, stop_signal()?, reload_signal()?).await;
+        let result = serve(options, server, LinuxHost::connect()?, LinuxIo, clock, stop, messages(hangup)).await;
         unbind(&options.socket);
         result
     })
@@ -58,31 +82,26 @@ fn unbind(path: &Path) {
     }
 }
 
-/// Ends with the first SIGTERM or SIGINT.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
+/// Ends with the first of either.
+async fn first_of(mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }
 
-/// A message for each SIGHUP.
-fn reload_signal() -> Result<mpsc::Receiver<()>> {
-    let mut hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+/// A message for each signal.
+fn messages(mut signal: Signal) -> mpsc::Receiver<()> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
+        while signal.recv().await.is_some() {
             // One that waits stands for those that come meanwhile.
             if let Err(mpsc::error::TrySendError::Closed(())) = sender.try_send(()) {
                 return;
             }
         }
     });
-    Ok(receiver)
+    receiver
 }
 
 /// A new file that only root may read.

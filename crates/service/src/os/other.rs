@@ -22,11 +22,24 @@ pub(crate) const DEFAULT_POLICY_DIR: &str = r"C:\ProgramData\Everclat\policy.d";
 #[cfg(windows)]
 pub(crate) const DEFAULT_STATE_DIR: &str = r"C:\ProgramData\Everclat\state";
 
+/// Nothing is caught as long as this system is not served.
+pub struct Signals(());
+
+impl Signals {
+    /// To be called before anything else.
+    ///
+    /// # Errors
+    /// Never here.
+    pub fn catch() -> Result<Self> {
+        Ok(Self(()))
+    }
+}
+
 /// Says that this system is not served yet.
 ///
 /// # Errors
 /// Always.
-pub fn run(_: &Options) -> Result<()> {
+pub fn run(_: &Options, _: Signals) -> Result<()> {
     bail!("everclatd translates on Linux so far; docs/platforms.md says what there is for this system")
 }
 
