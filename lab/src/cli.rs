@@ -1,5 +1,7 @@
 //! The verbs of `everclat lab`.
 
+mod dhcp4;
+
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
@@ -13,6 +15,8 @@ use crate::lab::Lab;
 use crate::ra::{AnnouncedPref64, RaDelay, RaPatch};
 use crate::setup::Fault;
 use crate::{Pref64, residue};
+
+pub use dhcp4::Dhcp4Args;
 
 /// `everclat lab`: an IPv6-only network in namespaces of this machine.
 #[derive(Debug, Args)]
@@ -59,6 +63,8 @@ pub enum LabCommand {
         #[command(flatten)]
         uplink: UplinkArg,
     },
+    /// Switch DHCPv4 on or off: the router's server, the host's client.
+    Dhcp4(Dhcp4Args),
     /// Break or mend something on the network side.
     Fault {
         /// What.
@@ -218,6 +224,7 @@ pub fn run(args: LabArgs) -> Result<ExitCode> {
         LabCommand::Native4 { state, uplink } => {
             Lab::attach(&name)?.native4(uplink.name(), state == Switch::On)?;
         }
+        LabCommand::Dhcp4(dhcp4) => dhcp4.apply(&Lab::attach(&name)?)?,
         LabCommand::Fault { fault, state, uplink } => {
             let fault = match fault {
                 FaultName::Nat64Dead => Fault::Nat64Dead,

@@ -1,5 +1,7 @@
 //! A lab as its users hold it.
 
+mod dhcp4;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::Child;

@@ -12,6 +12,9 @@
 //! Each box is a namespace (`evlab-host` and so on; the part after `ev` is the lab's name). The servers speak HTTP
 //! (80), echo over TCP and UDP (7) and iperf3 (5201). `host` is left as a desktop kernel configures itself.
 //!
+//! IPv4 without translation can be switched on per uplink: by hand ([`Lab::native4`]), or as a network does it, by a DHCPv4
+//! server on the router ([`Lab::start_dhcp4_server`]) and a client in the host ([`Lab::start_dhcp4_client`]).
+//!
 //! ```no_run
 //! use lab::{Lab, LabConfig, RaPatch};
 //! # use everclat_lab as lab;
@@ -48,6 +51,7 @@ pub use error::{Error, Result};
 pub use lab::Lab;
 pub use netns::Netns;
 pub use ra::{AnnouncedPref64, RaConfig, RaDelay, RaPatch, RaPrefix, RouterStatus};
+pub use services::dhcp4::{ClientEnd, Dhcp4Client, Dhcp4Server};
 pub use setup::Fault;
 pub use tools::Tool;
 pub use xlat::Pref64;

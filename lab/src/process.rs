@@ -70,7 +70,12 @@ pub(crate) fn start(mut command: Command, what: &str, log: &Path) -> Result<(Chi
 
 /// Ends them all: politely, and by force after a grace.
 pub(crate) fn stop(records: &[ProcessRecord]) -> Result<()> {
-    for how in [End::Politely, End::AtOnce] {
+    stop_with(records, &[End::Politely, End::AtOnce])
+}
+
+/// Ends them all in the first of these ways, and after a grace in the next.
+pub(crate) fn stop_with(records: &[ProcessRecord], ways: &[End]) -> Result<()> {
+    for how in ways.iter().copied() {
         for record in records.iter().filter(|record| record.is_alive()) {
             sys::end(record.pid, how).with_context(|| format!("ending {} ({})", record.what, record.pid))?;
         }
@@ -78,8 +83,9 @@ pub(crate) fn stop(records: &[ProcessRecord]) -> Result<()> {
             return Ok(());
         }
     }
+    let after_s = ways.iter().map(|_| GRACE.as_secs()).sum();
     let left: Vec<_> = records.iter().filter(|r| r.is_alive()).map(|r| format!("{} ({})", r.what, r.pid)).collect();
-    Err(Error::Timeout { what: format!("the end of {}", left.join(", ")), after_s: 2 * GRACE.as_secs() })
+    Err(Error::Timeout { what: format!("the end of {}", left.join(", ")), after_s })
 }
 
 /// Processes that live inside `namespaces`, this one and its ancestors excepted.
@@ -101,8 +107,18 @@ pub(crate) fn inside(namespaces: &[Netns]) -> Vec<ProcessRecord> {
 }
 
 fn parent(pid: u32) -> Option<u32> {
+    number_in_stat(pid, 1)
+}
+
+/// Its process group: each child of a lab leads one, in which is what it has started.
+pub(crate) fn group(pid: u32) -> Option<u32> {
+    number_in_stat(pid, 2)
+}
+
+/// A field of `/proc/<pid>/stat`, counted from the state behind the program name.
+fn number_in_stat(pid: u32, field: usize) -> Option<u32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    text.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+    text.rsplit_once(')')?.1.split_ascii_whitespace().nth(field)?.parse().ok()
 }
 
 /// Collects those that have ended; the others become children of init when this process ends.

@@ -1,5 +1,7 @@
 //! The daemons of a lab: advertising routers, DNS64, NAT64 and servers.
 
+pub(crate) mod dhcp4;
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -240,10 +242,7 @@ pub(crate) fn replace_dns(
     state: &mut State,
     started: &mut Started,
 ) -> Result<()> {
-    let label = dns_label(site);
-    let (old, others) = std::mem::take(&mut state.children).into_iter().partition(|child| child.what == label);
-    state.children = others;
-    process::stop(&old)?;
+    process::stop(&state.take_children(&dns_label(site)))?;
     start_dns(plan, site, names, state, started)?;
     wait_for_dns(plan, site, state)
 }
@@ -316,17 +315,26 @@ fn is_listening(netns: &Netns, ports: &[u16]) -> Result<bool> {
     netns.enter(|| {
         let read = |file: &str| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
         let sockets = read("tcp") + &read("tcp6");
-        ports.iter().all(|port| lists_listener(&sockets, *port))
+        ports.iter().all(|port| has_socket(&sockets, *port, "0A"))
     })
 }
 
-/// `/proc/net/tcp`: the second field is the local address and port in hex, the fourth the state (0A: listening).
-fn lists_listener(sockets: &str, port: u16) -> bool {
+/// Whether a UDP socket of IPv4 has this port.
+fn is_served(netns: &Netns, port: u16) -> Result<bool> {
+    netns.enter(|| {
+        let sockets = fs::read_to_string("/proc/thread-self/net/udp").unwrap_or_default();
+        has_socket(&sockets, port, "07")
+    })
+}
+
+/// `/proc/net/tcp` and its like: the second field is the local address and port in hex, the fourth the state (0A: listening;
+/// 07: UDP, not connected).
+fn has_socket(sockets: &str, port: u16, state: &str) -> bool {
     let suffix = format!(":{port:04X}");
     sockets.lines().any(|line| {
         let mut fields = line.split_ascii_whitespace().skip(1);
         let local = fields.next().unwrap_or_default();
-        local.ends_with(&suffix) && fields.nth(1) == Some("0A")
+        local.ends_with(&suffix) && fields.nth(1) == Some(state)
     })
 }
 
@@ -343,8 +351,8 @@ mod tests {
         let sockets = "  sl  local_address rem_address   st tx_queue rx_queue\n\
             0: 00000000:0050 00000000:0000 0A 00000000:00000000\n\
             1: 0100007F:1451 0100007F:9999 01 00000000:00000000\n";
-        assert!(lists_listener(sockets, 80));
-        assert!(!lists_listener(sockets, 5201));
-        assert!(!lists_listener(sockets, 7));
+        assert!(has_socket(sockets, 80, "0A"));
+        assert!(!has_socket(sockets, 5201, "0A"));
+        assert!(!has_socket(sockets, 7, "0A"));
     }
 }

@@ -309,8 +309,10 @@ pub(crate) fn remove(name: &str) -> Result<()> {
     let state = State::load(name);
     let own = state.map(|state| state.children).unwrap_or_default();
     let mut guests = process::inside(&namespaces);
-    guests.retain(|guest| !own.iter().any(|child| child.pid == guest.pid));
+    guests.retain(|guest| !own.iter().any(|child| process::group(guest.pid) == Some(child.pid)));
     let stopped = process::stop(&guests).and_then(|()| process::stop(&own));
+    // What a program of ours has started, had it not the time to end it.
+    let stopped = stopped.and_then(|()| process::stop(&process::inside(&namespaces)));
     for netns in &namespaces {
         output(tools::ip().args(["netns", "delete", netns.name()]))?;
         remove_directory(&etc_directory(netns))?;

@@ -57,6 +57,13 @@ impl State {
         Ok(write().with_context(|| format!("writing {}", directory.join(STATE_FILE).display()))?)
     }
 
+    /// The children that do `what`, which are no longer the lab's: the caller ends them.
+    pub(crate) fn take_children(&mut self, what: &str) -> Vec<ProcessRecord> {
+        let (taken, others) = std::mem::take(&mut self.children).into_iter().partition(|child| child.what == what);
+        self.children = others;
+        taken
+    }
+
     /// Everything is as `up` left it.
     pub(crate) fn is_living(&self) -> bool {
         let namespaces = plan::Plan::new(&self.config).namespaces();

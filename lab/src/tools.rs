@@ -37,8 +37,8 @@ impl Tool {
         format!("not installed: {programs}. Try `apt install {apt}` or `dnf install {dnf}`")
     }
 
-    fn find(&self) -> Option<PathBuf> {
-        find(self.program)
+    pub(crate) fn is_installed(&self) -> bool {
+        find(self.program).is_some()
     }
 }
 
@@ -88,7 +88,7 @@ fn needed(config: &LabConfig) -> Vec<Tool> {
 
 /// Refuses with the complete list of what is missing.
 pub(crate) fn check(config: &LabConfig) -> Result<()> {
-    let missing: Vec<Tool> = needed(config).into_iter().filter(|tool| tool.find().is_none()).collect();
+    let missing: Vec<Tool> = needed(config).into_iter().filter(|tool| !tool.is_installed()).collect();
     if missing.is_empty() { Ok(()) } else { Err(Error::MissingTools(missing)) }
 }
 

@@ -14,7 +14,7 @@ struct Tool {
     fedora: Option<&'static str>,
 }
 
-const TOOLS: [Tool; 13] = [
+const TOOLS: [Tool; 15] = [
     Tool { program: "cc", debian: "build-essential", fedora: Some("gcc") },
     Tool { program: "ip", debian: "iproute2", fedora: Some("iproute") },
     Tool { program: "nstat", debian: "iproute2", fedora: Some("iproute") },
@@ -24,6 +24,9 @@ const TOOLS: [Tool; 13] = [
     Tool { program: "tayga", debian: "tayga", fedora: Some("tayga") },
     Tool { program: "unbound", debian: "unbound", fedora: Some("unbound") },
     Tool { program: "named", debian: "bind9", fedora: Some("bind") },
+    // Under this name in Debian alone; Fedora's BusyBox has not been looked at.
+    Tool { program: "udhcpd", debian: "udhcpd", fedora: None },
+    Tool { program: "dhcpcd", debian: "dhcpcd-base", fedora: Some("dhcpcd") },
     Tool { program: "wg", debian: "wireguard-tools", fedora: Some("wireguard-tools") },
     // For kernels without WireGuard; Fedora's has it.
     Tool { program: "wireguard-go", debian: "wireguard-go", fedora: None },

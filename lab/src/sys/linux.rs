@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::net::{RecvFlags, recvfrom};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -58,11 +58,13 @@ pub(crate) fn detach(command: &mut Command) {
 /// Ends process `pid`; `false` if there is none.
 pub(crate) fn end(pid: u32, how: End) -> io::Result<bool> {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(false) };
-    let signal = match how {
-        End::Politely => Signal::TERM,
-        End::AtOnce => Signal::KILL,
+    let sent = match how {
+        End::Politely => kill_process(pid, Signal::TERM),
+        End::AtOnce => kill_process(pid, Signal::KILL),
+        End::Releasing => kill_process(pid, Signal::ALARM),
+        End::WithItsGroup => kill_process_group(pid, Signal::KILL),
     };
-    match rustix::process::kill_process(pid, signal) {
+    match sent {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::SRCH) => Ok(false),
         Err(error) => Err(error.into()),

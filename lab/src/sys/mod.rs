@@ -16,4 +16,8 @@ pub(crate) enum End {
     Politely,
     /// SIGKILL.
     AtOnce,
+    /// SIGALRM: dhcpcd then gives its lease back.
+    Releasing,
+    /// SIGKILL for it and its process group, which it must lead.
+    WithItsGroup,
 }
