@@ -2,6 +2,7 @@
 
 mod clats;
 mod containers;
+mod dhcp;
 mod firewalls;
 mod native;
 mod tunnels;

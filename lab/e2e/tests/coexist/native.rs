@@ -93,23 +93,25 @@ fn native_ipv6_is_as_it_was() -> Result<()> {
     world.assert_as_before(&state)
 }
 
-/// Reads the host's IPv4 routes again and again, as fast as it can, until `wanted`; the moment of the last reading
-/// before it, at most a fraction of a millisecond earlier, is the moment of the change.
-fn watch(wanted: impl Fn(&str) -> bool) -> Result<Instant> {
+/// Reads the host's IPv4 routes again and again until `wanted`; the moment of the last reading before it, at most a fraction
+/// of a millisecond earlier, is the moment of the change.
+pub(crate) fn watch(patience: Duration, wanted: impl Fn(&str) -> bool) -> Result<Instant> {
     let begin = Instant::now();
     let mut last = begin;
-    while begin.elapsed() < PATIENCE {
+    while begin.elapsed() < patience {
         let now = Instant::now();
         if wanted(&std::fs::read_to_string("/proc/thread-self/net/route")?) {
             return Ok(last);
         }
         last = now;
+        // The service needs the processor, too.
+        std::thread::sleep(Duration::from_micros(100));
     }
-    bail!("no such change of routes in {PATIENCE:?}")
+    bail!("no such change of routes in {patience:?}")
 }
 
 /// `/proc/net/route`: interface, destination, gateway and more.
-fn has_default(routes: &str, interface: &str) -> bool {
+pub(crate) fn has_default(routes: &str, interface: &str) -> bool {
     routes.lines().any(|line| {
         let mut fields = line.split_whitespace();
         fields.next() == Some(interface) && fields.next() == Some("00000000")
@@ -117,7 +119,7 @@ fn has_default(routes: &str, interface: &str) -> bool {
 }
 
 /// Echoes over IPv4 until one comes back.
-fn wait_for_echo(server: Ipv4Addr) -> Result<()> {
+pub(crate) fn wait_for_echo(server: Ipv4Addr) -> Result<()> {
     let begin = Instant::now();
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.set_read_timeout(Some(Duration::from_millis(5)))?;
@@ -141,14 +143,14 @@ fn native_ipv4_comes_and_goes_at_once() -> Result<()> {
     for _ in 0..repetitions(3, 20) {
         daemon.reaches("armed", |status| status.clat.is_some())?;
         gone.push(during(&world, true, |_| {
-            let came = watch(|routes| has_default(routes, "eth0"))?;
-            watch(|routes| !has_default(routes, "everclat0"))?;
+            let came = watch(PATIENCE, |routes| has_default(routes, "eth0"))?;
+            watch(PATIENCE, |routes| !has_default(routes, "everclat0"))?;
             Ok(came.elapsed())
         })?);
         daemon.reaches("standby", |status| status.state == State::StandbyNative)?;
         ensure!(world.udp()?.received == 10, "native IPv4 serves");
         back.push(during(&world, false, |server| {
-            let went = watch(|routes| !has_default(routes, "eth0"))?;
+            let went = watch(PATIENCE, |routes| !has_default(routes, "eth0"))?;
             wait_for_echo(server)?;
             Ok(went.elapsed())
         })?);
@@ -174,7 +176,7 @@ fn during(world: &World, on: bool, measure: impl FnOnce(Ipv4Addr) -> Result<Dura
 }
 
 /// Notes the figure and gives the median.
-fn summary(name: &str, took: &mut [Duration]) -> Duration {
+pub(crate) fn summary(name: &str, took: &mut [Duration]) -> Duration {
     took.sort_unstable();
     let (median, worst) = (took[took.len() / 2], took[took.len() - 1]);
     let p90 = took[(took.len() * 9).div_ceil(10) - 1];
