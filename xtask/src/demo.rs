@@ -1,11 +1,14 @@
 //! `cargo xtask demo`: the main job in plain words and real output.
 
+mod cable;
+
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::install;
 use crate::run::{binary, build, describe};
@@ -63,7 +66,10 @@ impl Demo {
         must(&mut in_host(&["curl", "-sS", "-m", "3", &page]))?;
         say("Ping and UDP, too:");
         must(&mut in_host(&["ping", "-n", "-q", "-c", "3", "-i", "0.2", LITERAL]))?;
-        must(in_host(&[]).arg(binary("everclat")).args(["lab-node", "probe", "udp", &format!("{LITERAL}:7")]))?;
+        must(&mut probe(&[]))?;
+
+        cable::pull(self)?;
+        cable::plug_in(self)?;
 
         say("What was there before is untouched: native IPv6, a neighbour on the LAN, the host itself");
         for target in [SERVER6, "fe80::1%eth0", "::1"] {
@@ -71,6 +77,12 @@ impl Demo {
         }
         say("What Everclat says:");
         must(self.everclat().args(["status", "-v"]))
+    }
+
+    /// The interface that Everclat's packets leave through.
+    fn uplink(&self) -> Result<String> {
+        let status: Value = serde_json::from_str(&output(self.everclat().args(["status", "--json"]))?)?;
+        Ok(status["uplink"]["name"].as_str().unwrap_or("nothing").to_owned())
     }
 
     fn start(&mut self) -> Result<()> {
@@ -156,6 +168,13 @@ fn lab(arguments: &[&str]) -> Command {
 /// A command in the host of the lab.
 fn in_host(command: &[&str]) -> Command {
     lab(&[&["exec", "--"], command].concat())
+}
+
+/// UDP echoes to the IPv4-only server.
+fn probe(options: &[&str]) -> Command {
+    let mut command = in_host(&[]);
+    command.arg(binary("everclat")).args(["lab-node", "probe", "udp", &format!("{LITERAL}:7")]).args(options);
+    command
 }
 
 /// Shows a command and what it says; `false` when it fails.
