@@ -18,8 +18,8 @@ use crate::{has_our_route, single};
 const SHORT: Dhcp4Server = Dhcp4Server { lease_s: 20, ipv6_only_s: None };
 /// A client that would take IPv4 in any case.
 const OLD: Dhcp4Client = Dhcp4Client { asks_ipv6_only: false };
-/// How long a lease of [`SHORT`] may last: the kernel's own timer is coarse.
-const LEASE_ENDS: Duration = Duration::from_secs(30);
+/// How long a lease of [`SHORT`] may last, and a client's pause between two questions that nobody answers.
+const A_WHILE: Duration = Duration::from_secs(30);
 /// Longer than the kernel's pause between two carrier events.
 const CARRIER_PAUSE: Duration = Duration::from_millis(1100);
 
@@ -73,7 +73,7 @@ fn arms(daemon: &Daemon) -> Result<Status> {
 
 /// In the host: from the native default's appearance to the end of ours.
 fn our_default_goes() -> Result<Duration> {
-    let came = watch(PATIENCE, |routes| has_default(routes, "eth0"))?;
+    let came = watch(A_WHILE, |routes| has_default(routes, "eth0"))?;
     watch(PATIENCE, |routes| !has_default(routes, "everclat0"))?;
     Ok(came.elapsed())
 }
@@ -155,7 +155,7 @@ fn a_lease_ends(name: &str, figure: &str, end: impl Fn(&World) -> lab::Result<()
         stands_by(&daemon)?;
         end(&world)?;
         serves_by_lease(&world)?;
-        back.push(world.lab.host().enter(|| ipv4_is_back(server, LEASE_ENDS))??);
+        back.push(world.lab.host().enter(|| ipv4_is_back(server, A_WHILE))??);
         arms(&daemon)?;
         serves_by_us(&world)?;
     }
