@@ -31,6 +31,8 @@ pub struct Rearmed {
     pub done: Vec<RearmStep>,
     /// From then until IPv4 was first seen to work.
     pub first_reply: Option<Duration>,
+    /// Flows that could not go on and were ended in the eyes of their apps, so far.
+    pub flows_ended: u64,
 }
 
 /// IPv4 is away.
@@ -46,6 +48,7 @@ struct Outage {
     done: Vec<RearmStep>,
     /// The plane that is to serve again has been answered already.
     replied: bool,
+    flows_ended: u64,
 }
 
 /// Accounts of losses and re-armings.
@@ -79,6 +82,7 @@ impl Rearming {
             left: None,
             done: Vec::new(),
             replied: false,
+            flows_ended: 0,
         });
     }
 
@@ -93,6 +97,17 @@ impl Rearming {
     pub(crate) fn note(&mut self, step: RearmStep) {
         if let Some(outage) = self.outage.as_mut().filter(|outage| !outage.done.contains(&step)) {
             outage.done.push(step);
+        }
+    }
+
+    /// So many flows were ended, because of this loss or the last one.
+    pub(crate) fn ended(&mut self, flows: u64) {
+        let sum = match &mut self.outage {
+            Some(outage) => Some(&mut outage.flows_ended),
+            None => self.history.front_mut().map(|newest| &mut newest.flows_ended),
+        };
+        if let Some(sum) = sum {
+            *sum = sum.saturating_add(flows);
         }
     }
 
@@ -172,6 +187,7 @@ impl Rearming {
             left: outage.left,
             done,
             first_reply: outage.replied.then_some(Duration::ZERO),
+            flows_ended: outage.flows_ended,
         });
         self.history.truncate(KEPT);
         self.history.front()

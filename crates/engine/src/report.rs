@@ -93,6 +93,7 @@ impl Engine {
             left: one.left.map(|why| why.name().into()),
             done: one.done.iter().map(|step| step.name().into()).collect(),
             first_reply_ms: one.first_reply.map(millis),
+            flows_ended: one.flows_ended,
         });
         let history: Vec<Rearm> = history.collect();
         let last = history.first();

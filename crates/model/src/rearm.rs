@@ -156,4 +156,6 @@ pub struct Rearm {
     /// From then until IPv4 was first seen to work, in milliseconds: a reply to an app or a probe. Null: not seen before the
     /// next loss, or not yet.
     pub first_reply_ms: Option<u64>,
+    /// Flows that could not go on and were ended in the eyes of their apps, so that these begin anew.
+    pub flows_ended: u64,
 }

@@ -40,7 +40,12 @@ pub(crate) fn done(one: &Rearm) -> String {
         let known = RearmStep::ALL.into_iter().find(|step| step.name() == name);
         known.map_or_else(|| name.clone(), |step| did(step).to_owned())
     };
-    one.done.iter().map(step).collect::<Vec<_>>().join(", ")
+    let ended = match one.flows_ended {
+        0 => None,
+        1 => Some("ended one flow".to_owned()),
+        flows => Some(format!("ended {flows} flows")),
+    };
+    one.done.iter().map(step).chain(ended).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether it was seen to work afterwards.

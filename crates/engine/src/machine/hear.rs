@@ -126,6 +126,11 @@ impl Engine {
     }
 
     pub(super) fn on_plane(&mut self, generation: Generation, event: PlaneEvent, now: Timestamp) {
+        // Whichever plane it was: it may have ended with them.
+        if let PlaneEvent::FlowsEnded(flows) = event {
+            self.rearming.ended(flows);
+            return self.push(Action::StatusChanged);
+        }
         if self.spare.as_ref().is_some_and(|spare| spare.config.plane.generation == generation) {
             return self.on_spare(&event, now);
         }
@@ -152,8 +157,7 @@ impl Engine {
                 }
             }
             // A word about an address that is no longer X.
-            PlaneEvent::Claimed(_) | PlaneEvent::Duplicate(_) | PlaneEvent::Abandoned => {}
-            PlaneEvent::FlowsEnded(_) => {}
+            PlaneEvent::Claimed(_) | PlaneEvent::Duplicate(_) | PlaneEvent::Abandoned | PlaneEvent::FlowsEnded(_) => {}
             PlaneEvent::FirstReply => {
                 plane.replied = true;
                 self.failures.remove(&place.link);

@@ -1,5 +1,6 @@
 //! What becomes of flows when the way changes under them.
 
+use engine::Event;
 use model::{PlaneEvent, Pref64};
 
 use crate::network::{ETH, Network, WLAN};
@@ -52,6 +53,8 @@ fn flows_of_an_uplink_that_is_lost_are_ended_at_once() {
     assert!(at("plane wlan0") < at("end stranded flows"), "{took:?}");
     assert!(at("plane wlan0").is_some(), "{took:?}");
     assert_eq!(ends(&mut world), [""; 0], "once");
+    world.report(PlaneEvent::FlowsEnded(7));
+    assert_eq!(world.status().rearms.history[0].flows_ended, 7);
 }
 
 #[test]
@@ -105,9 +108,15 @@ fn a_flow_goes_on_when_its_uplink_is_used_again() {
 #[test]
 fn native_ipv4_takes_no_flow_over_and_apps_are_told_while_they_can_be() {
     let mut world = World::armed();
+    let generation = world.running.as_ref().unwrap().generation;
     world.network.add_route("0.0.0.0/0", Some("192.0.2.1"), ETH, 100);
     world.look();
     assert_eq!(world.took(), ["end all flows", "apply none", "stop"]);
+    // Its report comes when the plane is gone.
+    world.tell(Event::Plane { generation, event: PlaneEvent::FlowsEnded(2) });
+    world.network.remove_route("0.0.0.0/0");
+    world.look();
+    assert_eq!(world.status().rearms.history[0].flows_ended, 2);
 }
 
 #[test]
