@@ -70,20 +70,20 @@ pub(crate) fn start(mut command: Command, what: &str, log: &Path) -> Result<(Chi
 
 /// Ends them all: politely, and by force after a grace.
 pub(crate) fn stop(records: &[ProcessRecord]) -> Result<()> {
-    stop_with(records, &[End::Politely, End::AtOnce])
+    stop_with(records, &[(End::Politely, GRACE), (End::AtOnce, GRACE)])
 }
 
-/// Ends them all in the first of these ways, and after a grace in the next.
-pub(crate) fn stop_with(records: &[ProcessRecord], ways: &[End]) -> Result<()> {
-    for how in ways.iter().copied() {
+/// Ends them all in the first of these ways, and after its grace in the next.
+pub(crate) fn stop_with(records: &[ProcessRecord], ways: &[(End, Duration)]) -> Result<()> {
+    for (how, grace) in ways.iter().copied() {
         for record in records.iter().filter(|record| record.is_alive()) {
             sys::end(record.pid, how).with_context(|| format!("ending {} ({})", record.what, record.pid))?;
         }
-        if wait_until(GRACE, || !records.iter().any(ProcessRecord::is_alive)) {
+        if wait_until(grace, || !records.iter().any(ProcessRecord::is_alive)) {
             return Ok(());
         }
     }
-    let after_s = ways.iter().map(|_| GRACE.as_secs()).sum();
+    let after_s = ways.iter().map(|(_, grace)| grace.as_secs()).sum();
     let left: Vec<_> = records.iter().filter(|r| r.is_alive()).map(|r| format!("{} ({})", r.what, r.pid)).collect();
     Err(Error::Timeout { what: format!("the end of {}", left.join(", ")), after_s })
 }

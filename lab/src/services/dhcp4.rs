@@ -7,6 +7,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,10 @@ const SERVER: Tool = Tool { program: "udhcpd", apt: "udhcpd", dnf: "/usr/sbin/ud
 const CLIENT: Tool = Tool { program: "dhcpcd", apt: "dhcpcd-base", dnf: "dhcpcd" };
 
 const SERVER_PORT: u16 = 67;
+/// How often the client is told to end, and how long it may take each time. dhcpcd 9.4.1 loses a signal that comes while it
+/// waits for its privileged half, as it does just after it has a lease.
+const TELLINGS: usize = 15;
+const UNTIL_TOLD_AGAIN: Duration = Duration::from_secs(1);
 /// Last byte of the addresses that are given away; the router has 1, [`Lab::native4`](crate::Lab::native4) 2.
 const POOL: (u8, u8) = (100, 199);
 
@@ -110,13 +115,13 @@ pub(crate) fn start_client(
     start(plan, command, &client_label(port), state, started)
 }
 
-/// Ends the client.
+/// Ends the client. One that does not manage to give its lease back is an error, and not killed: address and route would stay.
 pub(crate) fn stop_client(port: &Port, how: ClientEnd, state: &mut State) -> Result<()> {
-    let first = match how {
+    let how = match how {
         ClientEnd::Releases => End::Releasing,
         ClientEnd::Crashes => End::WithItsGroup,
     };
-    process::stop_with(&state.take_children(&client_label(port)), &[first, End::WithItsGroup])
+    process::stop_with(&state.take_children(&client_label(port)), &[(how, UNTIL_TOLD_AGAIN); TELLINGS])
 }
 
 /// Where dhcpcd keeps leases and sockets cannot be told to it, and two labs must not share them. `ip netns exec` has given the

@@ -188,7 +188,8 @@ fn open_files(daemon: &Daemon) -> Result<usize> {
 fn flap(world: &World) -> Result<()> {
     let routes = || world.lab.host().ip(&["-4", "route", "show", "default", "dev", "eth0"]);
     let has_lease = |wanted: bool| {
-        until(PATIENCE, || Ok(routes()?.is_empty() != wanted)).with_context(|| format!("a lease: {wanted}"))
+        let said = || std::fs::read_to_string(world.lab.directory().join("DHCPv4-client-eth0.log")).unwrap_or_default();
+        until(PATIENCE, || Ok(routes()?.is_empty() != wanted)).with_context(|| format!("a lease: {wanted}\n{}", said()))
     };
     world.lab.start_dhcp4_client("eth0", OLD)?;
     has_lease(true)?;
