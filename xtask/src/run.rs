@@ -17,8 +17,17 @@ pub(crate) fn top() -> PathBuf {
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(top()).args(arguments);
+    // What cargo has told this program about itself would be news to build scripts that look at it (ring's does), and what
+    // depends on them would be built anew whenever a developer types `cargo build` and `cargo xtask demo` in turns.
+    let about_us = |name: &OsStr| ABOUT_A_PACKAGE.iter().any(|start| name.to_string_lossy().starts_with(start));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| about_us(name)) {
+        command.env_remove(name);
+    }
     command
 }
+
+/// How names of variables begin by which cargo tells a program what package it is of.
+const ABOUT_A_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
 /// A release binary of ours.
 pub(crate) fn binary(name: &str) -> PathBuf {
@@ -66,4 +75,21 @@ pub(crate) fn describe(command: &Command) -> String {
     let own = own.to_string_lossy();
     // Without the long way to our own binaries.
     words.map(|word| OsStr::to_string_lossy(word).replace(&*own, "")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inner_cargo_is_not_told_which_package_the_outer_one_runs() {
+        // As cargo has told this test.
+        assert_eq!(std::env::var("CARGO_PKG_NAME").unwrap(), "xtask");
+        let command = cargo(&["build"]);
+        let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        for name in ["CARGO_PKG_NAME", "CARGO_PKG_VERSION_PRE", "CARGO_MANIFEST_DIR"] {
+            assert!(removed.contains(&OsStr::new(name)), "{name} is inherited");
+        }
+        assert!(!removed.contains(&OsStr::new("CARGO_TARGET_DIR")) && !removed.contains(&OsStr::new("CARGO_HOME")));
+    }
 }
