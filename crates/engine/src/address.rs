@@ -13,12 +13,25 @@ const NEUTRAL_WORD: usize = 6;
 /// The /64 of `link` from which X is taken: source address selection towards the NAT64 by RFC 6724 section 5, rules
 /// 3 (avoid deprecated), 6 (matching label) and 8 (longest matching prefix). `None` when the link has no /64 that
 /// is ready for use.
-pub(crate) fn choose_prefix(link: &Link, pref64: Pref64) -> Option<Ipv6Net> {
+///
+/// `kept` is the one in which X is, or is to be: it stays until it is gone, or a former network's, or packets from there do
+/// not fit the NAT64. A `former` network's /64 is the last resort. With it comes the /64 to which X should move when it
+/// can do so without harm, because all addresses of the one it is in are deprecated (RFC 4862 section 5.5.4).
+pub(crate) fn choose_prefix(
+    link: &Link,
+    pref64: Pref64,
+    kept: Option<Ipv6Net>,
+    former: impl Fn(Ipv6Net) -> bool,
+) -> Option<(Ipv6Net, Option<Ipv6Net>)> {
     let target = pref64.prefix();
-    link.global_v6()
-        .filter(|(net, flags)| net.prefix_len() == 64 && !flags.dad_failed)
-        .max_by_key(|(net, flags)| preference(*net, *flags, target))
-        .map(|(net, _)| net.trunc())
+    let usable = || link.global_v6().filter(|(net, flags)| net.prefix_len() == 64 && !flags.dad_failed);
+    let rank = |(net, flags): &(Ipv6Net, AddressFlags)| (!former(net.trunc()), preference(*net, *flags, target));
+    let best = usable().max_by_key(rank).map(|(net, _)| net.trunc())?;
+    let fits = |net: Ipv6Net| label(net.addr()) == label(target);
+    let stays = |kept: &Ipv6Net| usable().any(|(net, _)| net.trunc() == *kept) && !former(*kept);
+    let chosen = kept.filter(stays).filter(|kept| fits(*kept) || !fits(best)).unwrap_or(best);
+    let preferred = |prefix: Ipv6Net| usable().any(|(net, flags)| net.trunc() == prefix && !flags.deprecated);
+    Some((chosen, Some(best).filter(|best| !preferred(chosen) && preferred(*best))))
 }
 
 /// Greater is better. The network itself comes last so that the choice does not depend on the order of addresses.
@@ -107,7 +120,7 @@ mod tests {
     }
 
     fn chosen(addresses: &[(&str, AddressFlags)], pref64: &str) -> Option<String> {
-        choose_prefix(&link(addresses), pref64.parse().unwrap()).map(|net| net.to_string())
+        choose_prefix(&link(addresses), pref64.parse().unwrap(), None, |_| false).map(|(net, _)| net.to_string())
     }
 
     #[test]
@@ -135,6 +148,31 @@ mod tests {
         );
         assert_eq!(chosen(&[("2001:db8:1::5/64", old)], "64:ff9b::/96").as_deref(), Some("2001:db8:1::/64"));
         assert_eq!(chosen(&[("2001:db8:1::5/128", plain), ("fe80::1/64", plain)], "64:ff9b::/96"), None);
+    }
+
+    #[test]
+    fn what_is_kept_stays_while_it_is_there_and_fits() {
+        let (plain, old) = (AddressFlags::default(), AddressFlags { deprecated: true, ..AddressFlags::default() });
+        let kept = |addresses: &[(&str, AddressFlags)], kept: &str, former: &str| {
+            let former: Option<Ipv6Net> = former.parse().ok();
+            let kept = Some(kept.parse().unwrap());
+            let (chosen, next) =
+                choose_prefix(&link(addresses), Pref64::WELL_KNOWN, kept, |net| former == Some(net)).unwrap();
+            assert_eq!(next.is_some(), Some(chosen) == kept && addresses[0].1.deprecated && addresses.len() > 1);
+            chosen.to_string()
+        };
+        let both = [("2001:db8:1::5/64", old), ("2001:db8:2::5/64", plain)];
+        assert_eq!(kept(&both, "2001:db8:1::/64", ""), "2001:db8:1::/64", "deprecated");
+        assert_eq!(kept(&both, "2001:db8:3::/64", ""), "2001:db8:2::/64", "gone");
+        assert_eq!(kept(&both, "2001:db8:1::/64", "2001:db8:1::/64"), "2001:db8:2::/64", "a former network's");
+        let both_old = [("2001:db8:1::5/64", old), ("2001:db8:6400::5/64", old)];
+        let target: Pref64 = "2001:db8:64::/96".parse().unwrap();
+        let first = Some("2001:db8:1::/64".parse().unwrap());
+        assert_eq!(choose_prefix(&link(&both_old), target, first, |_| false), first.map(|first| (first, None)));
+        let mixed = [("fd00:1::5/64", plain), ("2001:db8:2::5/64", plain)];
+        assert_eq!(kept(&mixed, "fd00:1::/64", ""), "2001:db8:2::/64", "a ULA does not fit a public NAT64");
+        assert_eq!(kept(&mixed[..1], "fd00:1::/64", ""), "fd00:1::/64");
+        assert_eq!(kept(&both[..1], "2001:db8:1::/64", "2001:db8:1::/64"), "2001:db8:1::/64", "there is no other");
     }
 
     #[test]

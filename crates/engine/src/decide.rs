@@ -1,6 +1,5 @@
 //! The decision: what should be, given what is known. Pure.
 
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
@@ -12,8 +11,9 @@ use xlat::Pref64;
 
 use crate::address::choose_prefix;
 use crate::discovery::{Discovery, KnownPref64};
-use crate::health::{Health, Place, Silence};
+use crate::health::{Health, Place};
 use crate::portal::Portals;
+use crate::routers::{self, Routers, is_silent, next_hop};
 
 /// What should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub(crate) struct Path {
     pub(crate) beneath: Option<Vpn>,
     /// The /64 in which X is chosen.
     pub(crate) prefix: Ipv6Net,
+    /// The /64 to which X should move when that harms nobody.
+    pub(crate) successor: Option<Ipv6Net>,
     /// Link-layer addresses of our other uplinks on that /64.
     pub(crate) own_macs: Vec<MacAddress>,
     pub(crate) trouble: Trouble,
@@ -107,6 +109,12 @@ pub(crate) struct Known<'a> {
     pub(crate) armed: bool,
     /// Uplinks whose routers have been asked a moment ago.
     pub(crate) awaited: &'a [u32],
+    /// The next hop that is in use or ready on an uplink: another one that works as well is no reason to move.
+    pub(crate) router: &'a dyn Fn(u32) -> Option<Ipv6Addr>,
+    /// The /64 on an uplink in which X is, if it need not be left.
+    pub(crate) kept: &'a dyn Fn(u32) -> Option<Ipv6Net>,
+    /// Whether a /64 on an uplink is a former network's.
+    pub(crate) former: &'a dyn Fn(u32, Ipv6Net) -> bool,
 }
 
 /// One prefix with its place in the order of use.
@@ -114,6 +122,8 @@ pub(crate) struct Known<'a> {
 pub(crate) struct Candidate {
     pub(crate) prefix: Pref64,
     pub(crate) source: Pref64Source,
+    /// Who announced it, if anybody did.
+    pub(crate) router: Option<Ipv6Addr>,
     pub(crate) expires: Option<Timestamp>,
     /// `None`: on whichever uplink leads there.
     pub(crate) link: Option<u32>,
@@ -127,12 +137,14 @@ pub(crate) fn candidates(link: u32, discovery: &Discovery, settings: &Settings) 
             model::Origin::Policy => Pref64Source::Policy,
             model::Origin::Config | model::Origin::Default => Pref64Source::Config,
         };
-        return fixed.value.iter().map(|&prefix| Candidate { prefix, source, expires: None, link: None }).collect();
+        let candidate = |&prefix| Candidate { prefix, source, router: None, expires: None, link: None };
+        return fixed.value.iter().map(candidate).collect();
     }
     let learnt = || discovery.prefixes(link).iter().filter(|known| settings.allows_pref64(&known.prefix));
     let candidate = |known: &KnownPref64| Candidate {
         prefix: known.prefix,
         source: known.source,
+        router: known.router,
         expires: known.expires,
         link: Some(link),
     };
@@ -141,8 +153,8 @@ pub(crate) fn candidates(link: u32, discovery: &Discovery, settings: &Settings) 
     settings.pref64_sources.value.iter().flat_map(by).collect()
 }
 
-/// Interfaces that could be an uplink, best first: by metric of their IPv6 default route.
-pub(crate) fn uplinks<'a>(snapshot: &'a NetworkSnapshot, settings: &Settings) -> Vec<(&'a Link, Ipv6Addr)> {
+/// Interfaces that could be an uplink, best first, by metric of their IPv6 default route; with their routers, best first.
+pub(crate) fn uplinks<'a>(snapshot: &'a NetworkSnapshot, settings: &Settings) -> Vec<(&'a Link, Routers)> {
     let mut found: Vec<(u32, &Link, Ipv6Addr)> = Vec::new();
     for route in snapshot.routes.iter().filter(|route| route.is_ipv6_default()) {
         let Some(std::net::IpAddr::V6(gateway)) = route.gateway else { continue };
@@ -156,9 +168,14 @@ pub(crate) fn uplinks<'a>(snapshot: &'a NetworkSnapshot, settings: &Settings) ->
         }
     }
     found.sort_by_key(|(metric, link, _)| (*metric, link.index));
-    let mut seen = BTreeSet::new();
-    found.retain(|(_, link, _)| seen.insert(link.index));
-    found.into_iter().map(|(_, link, gateway)| (link, gateway)).collect()
+    let mut uplinks: Vec<(&Link, Routers)> = Vec::new();
+    for (_, link, gateway) in found {
+        match uplinks.iter_mut().find(|(known, _)| known.index == link.index) {
+            Some((_, routers)) => routers.push(gateway),
+            None => uplinks.push((link, vec![gateway])),
+        }
+    }
+    uplinks
 }
 
 /// An address behind the prefix, to ask the kernel where packets to the NAT64 go.
@@ -207,13 +224,14 @@ fn translate(known: &Known<'_>, snapshot: &NetworkSnapshot, vpn: Option<&Vpn>) -
     let mut refusal = None;
     let mut awaited = None;
     let mut paths: Vec<Path> = Vec::new();
-    for (link, gateway) in &uplinks {
-        let candidates = candidates(link.index, known.discovery, known.settings);
+    for (link, routers) in &uplinks {
+        let mut candidates = candidates(link.index, known.discovery, known.settings);
+        routers::order(&mut candidates, link.index, routers, known);
         if candidates.is_empty() && known.awaited.contains(&link.index) {
             awaited.get_or_insert(*link);
         }
         for candidate in candidates {
-            match path(snapshot, known, link, (*gateway, candidate.prefix), vpn) {
+            match path(snapshot, known, (link, routers), &candidate, vpn) {
                 // A better uplink that may still answer is worth waiting for, unless something works already.
                 Ok(path) if known.armed || awaited.is_none() => paths.push(path),
                 Ok(_) => {}
@@ -235,7 +253,7 @@ fn translate(known: &Known<'_>, snapshot: &NetworkSnapshot, vpn: Option<&Vpn>) -
 /// Why there is no way at all.
 fn without_path(
     known: &Known<'_>,
-    uplinks: &[(&Link, Ipv6Addr)],
+    uplinks: &[(&Link, Routers)],
     awaited: Option<&Link>,
     refusal: Option<(Code, String)>,
 ) -> Decision {
@@ -264,10 +282,11 @@ fn missing(known: &Known<'_>, code: Code, detail: &str) -> Decision {
 fn path(
     snapshot: &NetworkSnapshot,
     known: &Known<'_>,
-    link: &Link,
-    (gateway, pref64): (Ipv6Addr, Pref64),
+    (link, routers): (&Link, &Routers),
+    candidate: &Candidate,
     vpn: Option<&Vpn>,
 ) -> Result<Path, (Code, String)> {
+    let pref64 = candidate.prefix;
     let Some(lookup) = snapshot.lookups.get(&probe_address(pref64)) else {
         return Err((Code::NoAddress, format!("no route towards {pref64}")));
     };
@@ -278,13 +297,15 @@ fn path(
             return Err((Code::VpnTakesTraffic, format!("packets to {pref64} leave through {}", tunnel.name)));
         }
     }
-    // The kernel's own next hop if it goes the same way, else the link's default router: a prefix belongs to the
-    // uplink that announced it (RFC 8781 section 5.1).
-    let gateway = if lookup.link == link.index { lookup.gateway.unwrap_or(gateway) } else { gateway };
+    let kernel = lookup.gateway.filter(|_| lookup.link == link.index);
+    let Some(gateway) = next_hop(snapshot, known.health, link.index, routers, (candidate.router, kernel)) else {
+        return Err((Code::NoAddress, format!("{} has no router", link.name)));
+    };
     let Some(mac) = link.mac else {
         return Err((Code::NoAddress, format!("{} has no link-layer address", link.name)));
     };
-    let Some(prefix) = choose_prefix(link, pref64) else {
+    let kept = (known.kept)(link.index);
+    let Some((prefix, successor)) = choose_prefix(link, pref64, kept, |net| (known.former)(link.index, net)) else {
         return Err((Code::NoAddress, format!("{} has no /64 in which an address could be chosen", link.name)));
     };
     let Some(v4) = free_address(snapshot, known.settings.clat_ipv4.value) else {
@@ -302,12 +323,9 @@ fn path(
     } else if (known.refused)(link.index, prefix) {
         Trouble::Refused
     } else {
-        match known.health.is_silent(link.index) {
-            // The kernel goes on sending there for seconds; we need not.
-            Some(Silence::Unanswered(_)) => Trouble::GatewaySilent,
-            Some(Silence::Unresolved) if gateway_mac.is_none() => Trouble::GatewaySilent,
-            Some(Silence::Unresolved) | None => Trouble::None,
-        }
+        // The kernel goes on sending there for seconds; we need not.
+        let silent = is_silent(snapshot, known.health, link.index, gateway);
+        if silent { Trouble::GatewaySilent } else { Trouble::None }
     };
     let shares = |other: &&Link| {
         other.index != link.index
@@ -329,6 +347,7 @@ fn path(
         gateway_v4,
         beneath: vpn.cloned(),
         prefix,
+        successor,
     })
 }
 

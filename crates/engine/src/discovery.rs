@@ -1,11 +1,15 @@
 //! What is known about NAT64 prefixes and resolvers, per uplink.
 
+mod doubt;
+
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use model::{Pref64Source, Timestamp};
 use xlat::Pref64;
+
+use doubt::Doubt;
 
 /// Options of one router advertisement reach us one by one, microseconds apart; two advertisements of one router are
 /// at least 3 s apart unless they were asked for (RFC 4861 section 6.2.6).
@@ -23,6 +27,8 @@ pub(crate) struct KnownPref64 {
     pub(crate) router: Option<Ipv6Addr>,
     /// When it ends; `None`: never.
     pub(crate) expires: Option<Timestamp>,
+    /// When it was said last.
+    heard: Timestamp,
     /// It ends because its router said so.
     withdrawn: bool,
     /// Number of the advertisement it was last seen in and its place there: the newest advertisement wins, within
@@ -34,6 +40,7 @@ pub(crate) struct KnownPref64 {
 struct Resolver {
     address: Ipv6Addr,
     expires: Option<Timestamp>,
+    heard: Timestamp,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -49,6 +56,10 @@ struct PerLink {
     last_heard: Option<Timestamp>,
     /// The last prefix ended because nobody refreshed it.
     expired: bool,
+    /// The network may be another one.
+    doubt: Option<Doubt>,
+    /// When its routers were last asked because something was about to end.
+    refresh_asked: Option<Timestamp>,
 }
 
 /// Prefixes and resolvers by uplink.
@@ -94,7 +105,8 @@ impl Discovery {
         let rank = (per_link.advertisement, per_link.places);
         per_link.places = per_link.places.saturating_add(1);
         let expires = Some(now + lifetime);
-        let entry = KnownPref64 { prefix, source: Pref64Source::Ra, router, expires, withdrawn: false, rank };
+        let entry =
+            KnownPref64 { prefix, source: Pref64Source::Ra, router, expires, heard: now, withdrawn: false, rank };
         let full = per_link.prefixes.len() >= MAX_PER_LINK;
         match found.and_then(|index| per_link.prefixes.get_mut(index)) {
             Some(known) => *known = entry,
@@ -116,17 +128,13 @@ impl Discovery {
             source: Pref64Source::Dns,
             router: None,
             expires: Some(now + ttl),
+            heard: now,
             withdrawn: false,
             // Behind every advertisement (RFC 8781 section 5.1).
             rank: (0, place),
         };
         known.extend(prefixes.iter().take(MAX_PER_LINK).enumerate().map(entry));
         before != known.iter().map(|known| known.prefix).collect::<Vec<_>>()
-    }
-
-    /// Whether a router of the uplink announces a prefix, so that DNS need not be asked.
-    pub(crate) fn is_announced(&self, link: u32) -> bool {
-        self.prefixes(link).iter().any(|known| known.source == Pref64Source::Ra)
     }
 
     /// An RDNSS option was heard. Says whether the list changed.
@@ -143,11 +151,11 @@ impl Discovery {
                 }
                 (Some(index), false) => {
                     if let Some(resolver) = list.get_mut(index) {
-                        resolver.expires = expires;
+                        (resolver.expires, resolver.heard) = (expires, now);
                     }
                 }
                 (None, false) if list.len() < MAX_PER_LINK => {
-                    list.push(Resolver { address, expires });
+                    list.push(Resolver { address, expires, heard: now });
                     changed = true;
                 }
                 (None, true | false) => {}
@@ -184,6 +192,7 @@ impl Discovery {
             let ran_out = per_link.prefixes.iter().any(|known| ends(known) && !known.withdrawn);
             per_link.prefixes.retain(|known| !ends(known));
             per_link.resolvers.retain(|resolver| resolver.expires.is_none_or(|end| end > now));
+            per_link.expire_doubted(now);
             if per_link.prefixes.is_empty() && before.0 > 0 {
                 per_link.expired = ran_out;
             }
@@ -239,6 +248,7 @@ impl Discovery {
                     .iter()
                     .filter_map(|known| known.expires)
                     .chain(per_link.resolvers.iter().filter_map(|resolver| resolver.expires))
+                    .chain(per_link.next_doubted())
             })
             .min()
     }
@@ -343,10 +353,10 @@ mod tests {
         let mut discovery = Discovery::default();
         let (p1, p2, p3) = (P1.parse().unwrap(), P2.parse().unwrap(), "2001:db8:65::/96".parse().unwrap());
         assert!(discovery.dns(2, &[p3, p2], HOUR, Timestamp::ZERO));
-        assert!(!discovery.is_announced(2));
+        assert!(!discovery.is_confirmed(2));
         hear(&mut discovery, P1, HOUR, 1);
         assert_eq!(order(&discovery), [P1, "2001:db8:65::/96", P2]);
-        assert!(discovery.is_announced(2));
+        assert!(discovery.is_confirmed(2));
         assert!(!discovery.dns(2, &[p3, p2], HOUR, Timestamp::from_millis(5)), "the same again");
         assert!(discovery.dns(2, &[p1], HOUR, Timestamp::from_millis(6)));
         assert_eq!(order(&discovery), [P1, P1], "each by its own way");

@@ -82,6 +82,8 @@ pub enum Event {
     Resume,
     /// A person wants everything taken down, looked at and put up again.
     Rearm,
+    /// Time has passed without us: the host slept, or was stopped as a whole. [`Timestamp`](model::Timestamp)s have gone on.
+    Woke,
     /// Put everything back; nothing will be armed again.
     Shutdown,
 }

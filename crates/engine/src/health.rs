@@ -60,8 +60,8 @@ pub(crate) struct Place {
 pub(crate) enum Want {
     /// Read the counters; with `last`, and have the plane say when packets flow again.
     Sample { last: bool },
-    /// Solicit the gateway of this uplink.
-    AskGateway { link: u32 },
+    /// Solicit this router of the uplink.
+    AskGateway { link: u32, router: Ipv6Addr },
     /// Ask these servers by this way.
     Probe { place: Place, targets: Vec<ProbeTarget<Ipv4Addr>> },
 }
@@ -130,6 +130,8 @@ struct Check {
 struct Watch {
     place: Place,
     v6: Ipv6Addr,
+    /// The next hop.
+    router: Ipv6Addr,
     totals: Option<(u64, u64)>,
     /// `None`: nothing flows, and the plane will say when something does.
     sample: Option<Timestamp>,
@@ -149,7 +151,8 @@ struct Watch {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Health {
     watch: Option<Watch>,
-    silent: BTreeMap<u32, Silence>,
+    /// Routers that answer nobody, by uplink.
+    silent: BTreeMap<(u32, Ipv6Addr), Silence>,
     dead: BTreeMap<Place, Dead>,
     /// Destinations that answered last, the newest first.
     answered: VecDeque<(Ipv4Addr, Timestamp)>,
@@ -159,18 +162,21 @@ pub(crate) struct Health {
     probations: BTreeMap<Place, Duration>,
     /// How often a gateway has fallen silent in a row, and when last.
     relapses: BTreeMap<u32, (u32, Timestamp)>,
+    /// Uplinks whose gateway is to be asked once, whether anything flows or not.
+    verify: BTreeSet<u32>,
 }
 
 impl Health {
     /// The way in use, if any; another one starts anew.
-    pub(crate) fn follow(&mut self, used: Option<(Place, Ipv6Addr)>, now: Timestamp) {
-        let current = self.watch.as_ref().map(|watch| (watch.place, watch.v6));
+    pub(crate) fn follow(&mut self, used: Option<(Place, Ipv6Addr, Ipv6Addr)>, now: Timestamp) {
+        let current = self.watch.as_ref().map(|watch| (watch.place, watch.v6, watch.router));
         if current == used {
             return;
         }
-        self.watch = used.map(|(place, v6)| Watch {
+        self.watch = used.map(|(place, v6, router)| Watch {
             place,
             v6,
+            router,
             totals: None,
             // Whether anything flows is found out by looking, not by hoping for a word that may have been missed.
             sample: Some(now + SAMPLE),
@@ -190,13 +196,17 @@ impl Health {
         *self = Self::default();
     }
 
-    /// Forgets what is known of links other than these.
-    pub(crate) fn links(&mut self, present: &[u32]) {
-        self.silent.retain(|link, _| present.contains(link));
+    /// Forgets what is known of links other than these, and of other routers than these.
+    pub(crate) fn links(&mut self, present: &[u32], routers: &BTreeSet<(u32, Ipv6Addr)>) {
+        self.silent.retain(|(link, _), _| present.contains(link));
+        let used = self.watch.as_ref().map(|watch| (watch.place.link, watch.router));
+        // Nobody goes on asking for a router that no route leads to.
+        self.silent.retain(|key, _| used == Some(*key) || routers.contains(key));
         self.dead.retain(|place, _| present.contains(&place.link));
         self.proven.retain(|place| present.contains(&place.link));
         self.probations.retain(|place, _| present.contains(&place.link));
         self.relapses.retain(|link, _| present.contains(link));
+        self.verify.retain(|link| present.contains(link));
     }
 
     /// Time has passed without us: what was not answered then says nothing.
@@ -204,6 +214,20 @@ impl Health {
         if let Some(watch) = &mut self.watch {
             watch.forget_suspicion();
             watch.totals = None;
+        }
+    }
+
+    /// The network on `link` may be another one: no verdict about the old one holds, and the way in use is asked at once.
+    pub(crate) fn verify(&mut self, link: u32) {
+        self.silent.retain(|(of, _), _| *of != link);
+        self.dead.retain(|place, _| place.link != link);
+        self.proven.retain(|place| place.link != link);
+        self.probations.retain(|place, _| place.link != link);
+        self.relapses.remove(&link);
+        self.verify.insert(link);
+        if let Some(watch) = self.watch.as_mut().filter(|watch| watch.place.link == link) {
+            watch.forget_suspicion();
+            (watch.totals, watch.last_proof, watch.last_check, watch.last_suspicion) = (None, None, None, None);
         }
     }
 
@@ -216,21 +240,21 @@ impl Health {
         }
     }
 
-    /// The kernel could not resolve the uplink's gateway.
-    pub(crate) fn unresolved(&mut self, link: u32) {
-        self.silent.entry(link).or_insert(Silence::Unresolved);
+    /// The kernel could not resolve a router of the uplink.
+    pub(crate) fn unresolved(&mut self, link: u32, router: Ipv6Addr) {
+        self.silent.entry((link, router)).or_insert(Silence::Unresolved);
     }
 
-    /// The kernel knows the uplink's gateway: that contradicts only what the kernel itself said.
-    pub(crate) fn resolved(&mut self, link: u32) {
-        if self.silent.get(&link) == Some(&Silence::Unresolved) {
-            self.silent.remove(&link);
+    /// The kernel knows the router: that contradicts only what the kernel itself said.
+    pub(crate) fn resolved(&mut self, link: u32, router: Ipv6Addr) {
+        if self.silent.get(&(link, router)) == Some(&Silence::Unresolved) {
+            self.silent.remove(&(link, router));
         }
     }
 
-    /// Whether the gateway of the uplink answers nobody.
-    pub(crate) fn is_silent(&self, link: u32) -> Option<Silence> {
-        self.silent.get(&link).copied()
+    /// Whether a router of the uplink answers nobody.
+    pub(crate) fn is_silent(&self, link: u32, router: Ipv6Addr) -> Option<Silence> {
+        self.silent.get(&(link, router)).copied()
     }
 
     /// Whether nothing comes back from behind the gateway.
@@ -242,12 +266,12 @@ impl Health {
     pub(crate) fn replied(&mut self, now: Timestamp) -> bool {
         let Some(watch) = &mut self.watch else { return false };
         watch.proof(now);
-        let place = watch.place;
-        self.alive(place)
+        let (place, router) = (watch.place, watch.router);
+        self.alive(place, router)
     }
 
-    /// A probe was answered by way of `place`. Says whether that changes a verdict.
-    pub(crate) fn probe_answered(&mut self, place: Place, now: Timestamp) -> bool {
+    /// A probe was answered by way of `place` and this next hop. Says whether that changes a verdict.
+    pub(crate) fn probe_answered(&mut self, place: Place, router: Ipv6Addr, now: Timestamp) -> bool {
         if self.proven.len() < MAX_PLACES {
             self.proven.insert(place);
         }
@@ -258,24 +282,25 @@ impl Health {
                 check.spare.take_if(|(spare, _)| *spare == place);
             }
         }
-        self.alive(place)
+        self.alive(place, router)
     }
 
-    fn alive(&mut self, place: Place) -> bool {
-        let gateway = matches!(self.silent.get(&place.link), Some(Silence::Unanswered(_)));
+    fn alive(&mut self, place: Place, router: Ipv6Addr) -> bool {
+        let key = (place.link, router);
+        let gateway = matches!(self.silent.get(&key), Some(Silence::Unanswered(_)));
         if gateway {
-            self.silent.remove(&place.link);
+            self.silent.remove(&key);
         }
         self.probations.remove(&place);
         self.dead.remove(&place).is_some() || gateway
     }
 
-    /// The gateway of `link` has answered a solicitation of ours. Says whether that changes a verdict.
-    pub(crate) fn gateway_answered(&mut self, link: u32, now: Timestamp) -> bool {
-        if let Some(watch) = self.watch.as_mut().filter(|watch| watch.place.link == link) {
+    /// A router of `link` has answered, or said something by itself. Says whether that changes a verdict.
+    pub(crate) fn gateway_answered(&mut self, link: u32, router: Ipv6Addr, now: Timestamp) -> bool {
+        if let Some(watch) = self.watch.as_mut().filter(|watch| (watch.place.link, watch.router) == (link, router)) {
             watch.gateway = Gateway::Answered { at: now };
         }
-        self.silent.remove(&link).is_some()
+        self.silent.remove(&(link, router)).is_some()
     }
 
     /// Packets flow again after a pause.
@@ -328,12 +353,12 @@ impl Health {
         let before = self.dead.len();
         self.dead.retain(|_, dead| dead.until.is_none_or(|until| until > now));
         let mut changed = before != self.dead.len();
-        for (link, silence) in &mut self.silent {
+        for ((link, router), silence) in &mut self.silent {
             if let Silence::Unanswered(again) = silence
                 && again.is_due(now)
             {
                 *silence = Silence::Unanswered(Backoff::after(Some(*again), now));
-                wants.push(Want::AskGateway { link: *link });
+                wants.push(Want::AskGateway { link: *link, router: *router });
             }
         }
         for (place, dead) in &mut self.dead {
@@ -350,12 +375,17 @@ impl Health {
         if !claimed {
             return (wants, changed);
         }
-        let known_silent = self.silent.contains_key(&watch.place.link);
+        let key = (watch.place.link, watch.router);
+        let known_silent = self.silent.contains_key(&key);
+        if self.verify.remove(&watch.place.link) && !matches!(watch.gateway, Gateway::Answered { .. }) {
+            watch.gateway = Gateway::Asking { tries: 1, next: now + GATEWAY_PATIENCE };
+            wants.push(Want::AskGateway { link: watch.place.link, router: watch.router });
+        }
         if !known_silent && watch.ask_gateway(now, &mut wants) {
             let relapses = self.relapses.entry(watch.place.link).or_insert((0, now));
             let again = if now.since(relapses.1) < RELAPSE { relapses.0.saturating_add(1) } else { 0 };
             *relapses = (again, now);
-            self.silent.insert(watch.place.link, Silence::Unanswered(Backoff::after_failures(again, now)));
+            self.silent.insert(key, Silence::Unanswered(Backoff::after_failures(again, now)));
             watch.check = None;
             return (wants, true);
         }
@@ -375,7 +405,7 @@ impl Health {
             // A path is not to be accused of what the gateway does.
             if !matches!(watch.gateway, Gateway::Asking { .. }) {
                 watch.gateway = Gateway::Asking { tries: 1, next: now + GATEWAY_PATIENCE };
-                wants.push(Want::AskGateway { link: watch.place.link });
+                wants.push(Want::AskGateway { link: watch.place.link, router: watch.router });
             }
         }
         if let Some(check) = watch.check.as_mut().filter(|check| check.next <= now) {
@@ -422,7 +452,8 @@ impl Health {
         });
         let dead = self.dead.values().flat_map(|dead| [Some(dead.again.at()), dead.until]).flatten();
         let watch = self.watch.iter().filter_map(|watch| {
-            let blamed = self.silent.contains_key(&watch.place.link) || self.dead.contains_key(&watch.place);
+            let blamed =
+                self.silent.contains_key(&(watch.place.link, watch.router)) || self.dead.contains_key(&watch.place);
             watch.next(targets, blamed)
         });
         silent.chain(dead).chain(watch).min()
@@ -444,7 +475,7 @@ impl Watch {
 
     /// Asks the gateway as long as nothing comes back. `true`: it does not answer.
     fn ask_gateway(&mut self, now: Timestamp, wants: &mut Vec<Want>) -> bool {
-        let ask = Want::AskGateway { link: self.place.link };
+        let ask = Want::AskGateway { link: self.place.link, router: self.router };
         match self.gateway {
             Gateway::Asking { tries, next } if next <= now => {
                 if tries >= GATEWAY_TRIES {

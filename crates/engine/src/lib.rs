@@ -33,6 +33,7 @@ pub mod probe;
 mod rearm;
 mod report;
 mod rfc7050;
+mod routers;
 mod solicit;
 mod verdict;
 

@@ -1,4 +1,6 @@
 mod arm;
+mod discover;
+mod doubt;
 mod flows;
 mod hear;
 mod history;
@@ -7,6 +9,7 @@ mod mend;
 mod spare;
 mod twin;
 
+use doubt::Traces;
 use flows::Lingering;
 use mend::Undone;
 use twin::{Former, Search};
@@ -17,13 +20,13 @@ use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use model::{
-    Applied, Code, Generation, HostIntent, Ipv4Default, NetworkSnapshot, PlaneConfig, Pref64Source, Settings,
-    SpareConfig, State, Timestamp,
+    Applied, Code, Generation, HostIntent, Ipv4Default, NetworkSnapshot, PlaneConfig, Settings, SpareConfig, State,
+    Timestamp,
 };
 
 use crate::ask::Asker;
 use crate::backoff::Backoff;
-use crate::decide::{Candidate, Choice, Decision, Known, Path, candidates, decide, probe_address, uplinks};
+use crate::decide::{Choice, Decision, Known, Path, decide, probe_address};
 use crate::discovery::Discovery;
 use crate::health::{Health, Place};
 use crate::portal::Portals;
@@ -43,9 +46,6 @@ const AFTER_CONFLICT: Duration = Duration::from_secs(60);
 /// A router that does not say its link-layer address for so long is silent: the kernel's own patience is three
 /// solicitations a second apart (RFC 4861 section 10), and moving costs less than waiting for the last.
 const SILENT: Duration = Duration::from_secs(2);
-
-/// Nobody is so late by himself.
-const ASLEEP: Duration = Duration::from_secs(10);
 
 /// A router whose link-layer address is being asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub(crate) struct Claim {
     address: Option<Ipv6Addr>,
     /// Nobody objected to it.
     owned: bool,
+    /// How often it came into doubt.
+    round: u32,
 }
 
 impl Claim {
@@ -178,6 +180,7 @@ pub struct Engine {
     pub(crate) verdict_since: Timestamp,
     pub(crate) verdict_detail: String,
     pub(crate) rearming: Rearming,
+    traces: Traces,
     /// When the machine wanted to be called at the latest.
     expected: Option<Timestamp>,
     actions: VecDeque<Action>,
@@ -199,6 +202,9 @@ impl Engine {
             settling: true,
             armed: false,
             awaited: &[],
+            router: &|_| None,
+            kept: &|_| None,
+            former: &|_, _| false,
         });
         Self {
             secret,
@@ -240,6 +246,7 @@ impl Engine {
             verdict_since: now,
             verdict_detail: String::new(),
             rearming: Rearming::default(),
+            traces: Traces::default(),
             expected: None,
             actions: VecDeque::new(),
         }
@@ -270,6 +277,8 @@ impl Engine {
 
     /// Tells the machine what happened.
     pub fn handle(&mut self, event: Event, now: Timestamp) {
+        // Before what happened is taken for what is.
+        self.notice_sleep(now);
         let asked = self.lookup_targets();
         match event {
             Event::Snapshot(snapshot) => {
@@ -305,6 +314,7 @@ impl Engine {
             }
             Event::Resume => self.pause = None,
             Event::Rearm => self.rearm(now),
+            Event::Woke => self.woke(now),
             Event::Shutdown => self.shutting_down = true,
         }
         if self.lookup_targets().iter().any(|target| !asked.contains(target)) {
@@ -316,6 +326,7 @@ impl Engine {
 
     /// Has the machine do what is due at `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.notice_sleep(now);
         self.settle(now);
     }
 
@@ -334,6 +345,8 @@ impl Engine {
         let known = [
             self.solicitor.next(now),
             self.discovery.next_expiry(),
+            self.discovery.next_refresh(),
+            self.traces.next(now),
             self.asker.next(),
             self.portals.next(),
             self.pause.as_ref().and_then(|pause| pause.until),
@@ -364,10 +377,6 @@ impl Engine {
 
     /// Brings actions in line with what is known. Idempotent.
     fn settle(&mut self, now: Timestamp) {
-        // Sleep is an event: what should have been done long ago was not left undone by others.
-        if self.expected.is_some_and(|at| now.since(at) > ASLEEP) {
-            self.health.woke();
-        }
         self.settle_now(now);
         self.expected = self.poll_timeout(now);
     }
@@ -377,21 +386,19 @@ impl Engine {
             self.push(Action::Refresh);
             self.push(Action::StatusChanged);
         }
+        self.solicit(now);
         for claim in self.claims.values_mut().filter(|claim| claim.again.is_some_and(|again| again <= now)) {
             claim.duplicates = 0;
             claim.again = None;
         }
         self.pause.take_if(|pause| pause.until.is_some_and(|until| until <= now));
         self.undone.take_if(|undone| undone.over() <= now);
-        for link in self.solicitor.due(now, |link| self.discovery.is_announced(link)) {
-            self.push(Action::SolicitRouters { link });
-        }
         self.ask_dns(now);
         self.ask_portals(now);
         self.note_standby(now);
         for (link, resolving) in &self.resolving {
             if now.since(resolving.since) >= SILENT {
-                self.health.unresolved(*link);
+                self.health.unresolved(*link, resolving.address);
             }
         }
         self.look_after(now);
@@ -436,33 +443,10 @@ impl Engine {
             settling: self.lookups_pending || self.solicitor.settling(now),
             armed: self.plane.is_some(),
             awaited: &self.solicitor.awaited(now),
+            router: &|link| self.line_on(link).map(|config| config.uplink.gateway),
+            kept: &|link| self.kept_prefix(link),
+            former: &|link, net| self.traces.is_former(link, net, now),
         })
-    }
-
-    /// Asks the resolvers of uplinks whose routers announce no prefix.
-    fn ask_dns(&mut self, now: Timestamp) {
-        let Some(snapshot) = &self.snapshot else { return };
-        let uplinks: Vec<u32> = uplinks(snapshot, &self.settings).into_iter().map(|(link, _)| link.index).collect();
-        let settings = &self.settings;
-        let by_dns =
-            settings.pref64_sources.value.contains(&Pref64Source::Dns) && settings.pref64_static.value.is_empty();
-        let idle = self.shutting_down || !settings.enabled.value || !by_dns;
-        for link in self.discovery.links().collect::<Vec<_>>() {
-            let announced = |candidate: &Candidate| candidate.source == Pref64Source::Ra;
-            let is_announced = candidates(link, &self.discovery, &self.settings).iter().any(announced);
-            if idle || !uplinks.contains(&link) || is_announced {
-                self.asker.forget(link);
-                // Nobody asks any more, so nobody would take it back.
-                if self.portals.names(link, false) {
-                    self.push(Action::StatusChanged);
-                }
-                continue;
-            }
-            let servers = self.discovery.resolvers(link);
-            if let Some(question) = self.asker.due(link, &servers, now) {
-                self.push(Action::AskDns { link, servers, question });
-            }
-        }
     }
 
     /// Takes everything down and asks everyone anew; what is known stays until it is contradicted, so that IPv4 is back

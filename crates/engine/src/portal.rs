@@ -147,6 +147,13 @@ impl Portals {
         self.links.remove(&link);
     }
 
+    /// The network on `link` may be another one: its API is to be asked again.
+    pub(crate) fn again(&mut self, link: u32, now: Timestamp) {
+        if let Some(per_link) = self.links.get_mut(&link).filter(|per_link| per_link.asking.is_none()) {
+            per_link.next = per_link.api.is_some().then(|| per_link.last.map_or(now, |last| now.max(last + AT_LEAST)));
+        }
+    }
+
     /// Everything is to be asked again.
     pub(crate) fn restart(&mut self, now: Timestamp) {
         for per_link in self.links.values_mut() {

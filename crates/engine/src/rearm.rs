@@ -284,6 +284,7 @@ mod tests {
             v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
             dad: Dad::Optimistic,
             owned: false,
+            round: 0,
             own_macs: Vec::new(),
         }
     }

@@ -17,11 +17,22 @@ pub(crate) const SETTLING: Duration = Duration::from_secs(4);
 /// there and back.
 const ANSWER: Duration = Duration::from_millis(600);
 
+/// Whoever can make us doubt again and again must not make us ask as often.
+const AT_LEAST: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Copy, Debug)]
 struct PerLink {
     since: Timestamp,
     sent: usize,
     next: Option<Timestamp>,
+    /// When it was asked last.
+    last: Option<Timestamp>,
+}
+
+impl PerLink {
+    fn new(now: Timestamp) -> Self {
+        Self { since: now, sent: 0, next: Some(now), last: None }
+    }
 }
 
 /// Solicitations by interface.
@@ -38,7 +49,7 @@ impl Solicitor {
             self.links.remove(link);
         }
         for &link in present {
-            self.links.entry(link).or_insert(PerLink { since: now, sent: 0, next: Some(now) });
+            self.links.entry(link).or_insert(PerLink::new(now));
         }
         gone
     }
@@ -46,7 +57,15 @@ impl Solicitor {
     /// Asks everywhere again, as if every interface had just appeared.
     pub(crate) fn restart(&mut self, now: Timestamp) {
         for per_link in self.links.values_mut() {
-            *per_link = PerLink { since: now, sent: 0, next: Some(now) };
+            *per_link = PerLink::new(now);
+        }
+    }
+
+    /// Asks on this interface again, as if it had just appeared, but not twice within [`AT_LEAST`].
+    pub(crate) fn again(&mut self, link: u32, now: Timestamp) {
+        if let Some(per_link) = self.links.get_mut(&link) {
+            let next = per_link.last.map_or(now, |last| now.max(last + AT_LEAST));
+            *per_link = PerLink { next: Some(next), last: per_link.last, ..PerLink::new(now) };
         }
     }
 
@@ -62,6 +81,7 @@ impl Solicitor {
                 continue;
             }
             due.push(link);
+            per_link.last = Some(now);
             per_link.sent += 1;
             per_link.next = PAUSES.get(per_link.sent).map(|pause| now + *pause);
         }
@@ -103,6 +123,20 @@ mod tests {
         }
         assert_eq!(asked, [0, 1000, 5000, 9000]);
         assert_eq!(solicitor.next(Timestamp::from_millis(60_000)), None);
+    }
+
+    #[test]
+    fn asking_again_is_at_once_unless_it_was_a_moment_ago() {
+        let mut solicitor = Solicitor::default();
+        solicitor.links(&[2], Timestamp::ZERO);
+        assert_eq!(solicitor.due(Timestamp::ZERO, |_| false), [2]);
+        solicitor.again(2, Timestamp::from_millis(300));
+        assert!(solicitor.due(Timestamp::from_millis(999), |_| false).is_empty());
+        assert_eq!(solicitor.due(Timestamp::from_millis(1000), |_| true), [2]);
+        solicitor.again(2, Timestamp::from_millis(9000));
+        assert_eq!(solicitor.due(Timestamp::from_millis(9000), |_| true), [2]);
+        solicitor.again(3, Timestamp::from_millis(9000));
+        assert!(solicitor.due(Timestamp::from_millis(10_000), |_| true).is_empty(), "no such interface");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
 
@@ -173,6 +174,12 @@ pub struct NetworkSnapshot {
     /// The interface by which all of IPv4 leaves as the kernel sees it, rules included; none when it is our own tunnel,
     /// not the same for both halves of the address space, or when there is no way.
     pub ipv4_through: Option<u32>,
+    /// How often the carrier of each link has gone so far, where the host counts: a blink that fell between two snapshots
+    /// shows here. No change by itself.
+    pub blinks: BTreeMap<u32, u32>,
+    /// When a router, or whoever keeps addresses, last spoke of a /64 on a link, by a clock of the host's own that need
+    /// not count sleep. Missing for what nobody refreshes: addresses set by hand. No change by itself.
+    pub refreshed: BTreeMap<(u32, Ipv6Net), Duration>,
 }
 
 impl NetworkSnapshot {

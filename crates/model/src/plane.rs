@@ -71,6 +71,8 @@ pub struct PlaneConfig {
     pub dad: Dad,
     /// X has been claimed on this very network by way of another uplink: it is ours, and is only to be announced.
     pub owned: bool,
+    /// How often X has come into doubt since it was chosen. Another number has it claimed again while it is in use.
+    pub round: u32,
     /// Link-layer addresses of our other uplinks on the same network: what they say about X is no objection.
     pub own_macs: Vec<MacAddress>,
 }

@@ -168,6 +168,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         while let Some(event) = next {
             match event {
                 HostEvent::Changed => self.stale = true,
+                HostEvent::Woke => self.engine.handle(Event::Woke, now),
                 HostEvent::RouterOption { link, router, bytes } => {
                     self.engine.handle(Event::RouterOption { link, router, bytes }, now);
                 }

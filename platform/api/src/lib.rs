@@ -38,6 +38,9 @@ impl HostError {
 pub enum HostEvent {
     /// Something about links, addresses, routes, rules or neighbours changed, or notifications were lost.
     Changed,
+    /// Time has passed without us: the host slept, or was stopped as a whole. What could have changed meanwhile need not be
+    /// told otherwise.
+    Woke,
     /// One option of a router advertisement that the system heard.
     RouterOption {
         /// Interface it was heard on.

@@ -13,13 +13,14 @@ use platform_api::{EVENT_QUEUE, Host, HostError, HostEvent, Observe, TunId};
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::sync::{mpsc, watch};
+use tracing::warn;
 
 use crate::codec;
 use crate::io::LinuxSockets;
 use crate::news::{self, NewsLinks, Places};
 use crate::plan::{Own, OwnTun, Step, in_place, plan};
 use crate::routers::{self, Unheard};
-use crate::{ROUTE_PROTOCOL, TUN_NAME, listen};
+use crate::{ROUTE_PROTOCOL, TUN_NAME, listen, sleep};
 
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 const EXISTS: i32 = libc::EEXIST;
@@ -158,6 +159,9 @@ impl Observe for LinuxHost {
         listen::listen(sender.clone())?;
         routers::listen(self.unheard.clone(), sender.clone())
             .map_err(|error| HostError::new("listen to routers where the kernel does not", error))?;
+        if let Err(error) = sleep::listen(sender.clone()) {
+            warn!(%error, "not told of sleep; late timers will tell");
+        }
         news::listen(Places::default(), self.links.subscribe(), sender);
         Ok(receiver)
     }
@@ -169,11 +173,16 @@ impl Observe for LinuxHost {
         for link in links.iter().filter_map(codec::link).filter(|link| Some(link.index) != own) {
             snapshot.links.insert(link.index, link);
         }
+        snapshot.blinks = links.iter().filter_map(codec::blinks).filter(|(link, _)| Some(*link) != own).collect();
         let unheard = links.iter().filter(|link| !codec::hears_routers(link)).map(|link| link.header.index).collect();
         if let Ok(mut known) = self.unheard.lock() {
             *known = unheard;
         }
         let addresses: Vec<_> = collect("list addresses", self.netlink.address().get().execute()).await?;
+        for (of, at) in addresses.iter().filter_map(codec::refreshed) {
+            let newest = snapshot.refreshed.entry(of).or_insert(at);
+            *newest = at.max(*newest);
+        }
         for (index, address) in addresses.iter().filter_map(codec::address) {
             if let Some(link) = snapshot.links.get_mut(&index) {
                 link.addresses.push(address);

@@ -27,6 +27,8 @@ mod news;
 #[cfg(target_os = "linux")]
 mod routers;
 #[cfg(target_os = "linux")]
+mod sleep;
+#[cfg(target_os = "linux")]
 mod sys;
 
 #[cfg(target_os = "linux")]

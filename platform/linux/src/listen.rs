@@ -55,7 +55,9 @@ async fn run(socket: TokioSocket, sender: mpsc::Sender<HostEvent>) {
             let sent = match event {
                 // A hint that does not fit is one of many that wait already.
                 HostEvent::Changed => !matches!(sender.try_send(event), Err(mpsc::error::TrySendError::Closed(_))),
-                HostEvent::RouterOption { .. } | HostEvent::News { .. } => sender.send(event).await.is_ok(),
+                HostEvent::Woke | HostEvent::RouterOption { .. } | HostEvent::News { .. } => {
+                    sender.send(event).await.is_ok()
+                }
             };
             if !sent {
                 return;

@@ -41,7 +41,7 @@ impl Engine {
             return self.resolve(path, now);
         };
         self.resolving.remove(&path.link);
-        self.health.resolved(path.link);
+        self.health.resolved(path.link, path.gateway);
         if self.is_out_of_addresses(path) {
             self.withdraw(now);
             return self.stop_plane();
@@ -77,7 +77,7 @@ impl Engine {
 
     /// Whether the running plane or the spare has claimed the X of `config` on that very link.
     pub(super) fn has_claimed(&self, config: &PlaneConfig) -> bool {
-        let place = |config: &PlaneConfig| (config.v6, config.uplink.link, config.uplink.mac);
+        let place = |config: &PlaneConfig| (config.v6, config.uplink.link, config.uplink.mac, config.round);
         let plane = self.plane.as_ref().filter(|plane| plane.claimed).map(|plane| &plane.config);
         let beside = self.spare.iter().chain(&self.twin).filter(|spare| spare.claimed).map(|spare| &spare.config.plane);
         config.owned || plane.into_iter().chain(beside).any(|claimed| place(claimed) == place(config))
@@ -129,9 +129,10 @@ impl Engine {
         v6: Ipv6Addr,
         current: Option<&PlaneConfig>,
     ) -> PlaneConfig {
-        let here = (v6, path.link, path.mac);
-        let current = current.filter(|current| (current.v6, current.uplink.link, current.uplink.mac) == here);
-        let owned = self.claims.get(&path.prefix).is_some_and(|claim| claim.owned);
+        let claim = self.claims.get(&path.prefix).copied().unwrap_or_default();
+        let here = (v6, path.link, path.mac, claim.round);
+        let place = |config: &PlaneConfig| (config.v6, config.uplink.link, config.uplink.mac, config.round);
+        let current = current.filter(|current| place(current) == here);
         PlaneConfig {
             generation: self.generation,
             kind: PlaneKind::Translate,
@@ -148,7 +149,8 @@ impl Engine {
             gateway_v4: path.gateway_v4,
             v6,
             dad: self.settings.dad.value,
-            owned: current.map_or(owned, |current| current.owned),
+            owned: current.map_or(claim.owned, |current| current.owned),
+            round: claim.round,
             own_macs: path.own_macs.clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! What each event adds to what is known.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
@@ -26,10 +26,19 @@ const SOON: Duration = Duration::from_secs(10);
 
 impl Engine {
     pub(super) fn on_snapshot(&mut self, snapshot: NetworkSnapshot, now: Timestamp) {
+        let mut traces = std::mem::take(&mut self.traces);
+        let doubts = traces.compare(self.snapshot.as_ref(), &snapshot, |link| self.prefix_of_x(link));
+        self.traces = traces;
         let delta = NetworkDelta::between(self.snapshot.as_ref(), &snapshot);
-        if delta.is_empty() {
-            return;
+        if !delta.is_empty() {
+            self.look_at(snapshot, &delta, now);
         }
+        for (link, why) in doubts {
+            self.doubt(link, &why, now);
+        }
+    }
+
+    fn look_at(&mut self, snapshot: NetworkSnapshot, delta: &NetworkDelta, now: Timestamp) {
         let shown = [DeltaReason::First, DeltaReason::Links, DeltaReason::Addresses, DeltaReason::Routes];
         if delta.reasons().iter().any(|reason| shown.contains(reason)) {
             self.push(Action::StatusChanged);
@@ -50,7 +59,11 @@ impl Engine {
             self.resolving.remove(link);
             self.failures.remove(link);
         }
-        self.health.links(&present);
+        let routed = snapshot.routes.iter().filter_map(|route| match route.gateway {
+            Some(IpAddr::V6(gateway)) => Some((route.link, gateway)),
+            Some(IpAddr::V4(_)) | None => None,
+        });
+        self.health.links(&present, &routed.collect());
         self.discovery.retain(|link| snapshot.links.contains_key(&link));
         self.portals.retain(|link| snapshot.links.contains_key(&link));
         self.check_points.retain(|place, _| present.contains(&place.link));
@@ -70,8 +83,9 @@ impl Engine {
 
     pub(super) fn on_option(&mut self, link: u32, router: Option<Ipv6Addr>, bytes: &[u8], now: Timestamp) {
         // A router that speaks is there.
-        if router.is_some() {
-            self.gateway_answered(link, now);
+        if let Some(router) = router {
+            self.discovery.spoke(link, router, now);
+            self.gateway_answered(link, router, now);
         }
         match RouterOption::parse(bytes) {
             Ok(RouterOption::Pref64 { prefix, lifetime }) => {
@@ -135,11 +149,12 @@ impl Engine {
             return self.on_spare(&event, now);
         }
         if self.twin.as_ref().is_some_and(|twin| twin.config.plane.generation == generation) {
-            return self.on_twin(&event);
+            return self.on_twin(&event, now);
         }
         let Some(plane) = self.plane.as_mut().filter(|plane| plane.config.generation == generation) else { return };
         let config = &plane.config;
         let place = Place { link: config.uplink.link, pref64: config.pref64 };
+        let router = config.uplink.gateway;
         match event {
             PlaneEvent::Started { tun: _, name } => {
                 plane.tun = Some(name);
@@ -165,11 +180,11 @@ impl Engine {
                 self.note_reply(now);
             }
             PlaneEvent::Traffic => self.health.traffic(now),
-            PlaneEvent::GatewayAnswered => self.gateway_answered(place.link, now),
+            PlaneEvent::GatewayAnswered => self.gateway_answered(place.link, router, now),
             PlaneEvent::ProbeAnswered(_) => {
                 self.probed = Some(now);
                 self.failures.remove(&place.link);
-                self.probe_answered(place, now);
+                self.probe_answered(place, router, now);
                 self.note_reply(now);
                 self.push(Action::StatusChanged);
             }
@@ -191,6 +206,7 @@ impl Engine {
         let Some(spare) = &mut self.spare else { return };
         let config = &spare.config.plane;
         let place = Place { link: config.uplink.link, pref64: config.pref64 };
+        let router = config.uplink.gateway;
         match *event {
             PlaneEvent::Started { .. } => {
                 spare.started = true;
@@ -204,8 +220,8 @@ impl Engine {
             PlaneEvent::Duplicate(address) if address == config.v6 => {
                 self.taken(address, now);
             }
-            PlaneEvent::GatewayAnswered => self.gateway_answered(place.link, now),
-            PlaneEvent::ProbeAnswered(_) => self.probe_answered(place, now),
+            PlaneEvent::GatewayAnswered => self.gateway_answered(place.link, router, now),
+            PlaneEvent::ProbeAnswered(_) => self.probe_answered(place, router, now),
             PlaneEvent::Failed(_) => self.spare_failed(now),
             PlaneEvent::Abandoned => self.lingering = None,
             // What still comes in there belongs to what was used before.
@@ -217,20 +233,20 @@ impl Engine {
         }
     }
 
-    fn gateway_answered(&mut self, link: u32, now: Timestamp) {
-        if self.health.gateway_answered(link, now) {
+    fn gateway_answered(&mut self, link: u32, router: Ipv6Addr, now: Timestamp) {
+        if self.health.gateway_answered(link, router, now) {
             self.push(Action::StatusChanged);
         }
     }
 
-    fn probe_answered(&mut self, place: Place, now: Timestamp) {
-        if self.health.probe_answered(place, now) {
+    fn probe_answered(&mut self, place: Place, router: Ipv6Addr, now: Timestamp) {
+        if self.health.probe_answered(place, router, now) {
             self.push(Action::StatusChanged);
         }
     }
 
     /// Nobody objected to this X.
-    fn owned(&mut self, address: Ipv6Addr) {
+    pub(super) fn owned(&mut self, address: Ipv6Addr) {
         for claim in self.claims.values_mut().filter(|claim| claim.address == Some(address)) {
             claim.duplicates = 0;
             claim.owned = true;
@@ -238,7 +254,7 @@ impl Engine {
     }
 
     /// Somebody else has this X. Says whether there is no other to try.
-    fn taken(&mut self, address: Ipv6Addr, now: Timestamp) -> bool {
+    pub(super) fn taken(&mut self, address: Ipv6Addr, now: Timestamp) -> bool {
         let mut exhausted = false;
         for claim in self.claims.values_mut().filter(|claim| claim.address == Some(address)) {
             claim.taken(now);

@@ -38,7 +38,7 @@ impl Engine {
             Departure::CaptivePortal
         } else if self.health.is_dead(Place { link, pref64 }) {
             Departure::PathDead
-        } else if self.health.is_silent(link).is_some() {
+        } else if self.health.is_silent(link, old.uplink.gateway).is_some() {
             Departure::GatewaySilent
         } else {
             Departure::BetterUplink

@@ -1,6 +1,6 @@
 //! Evidence: has the ways asked whether they work, and carries out what follows.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use model::{Generation, ProbeTarget, Timestamp};
@@ -57,7 +57,7 @@ impl Engine {
         for want in wants {
             match want {
                 Want::Sample { last } => self.push(Action::Sample { last }),
-                Want::AskGateway { link } => match self.generation_of(link) {
+                Want::AskGateway { link, router } => match self.generation_of(link, router) {
                     Some(generation) => self.push(Action::AskGateway { generation }),
                     // Without an X of its own there, its word as a router is what can be asked for.
                     None => self.push(Action::SolicitRouters { link }),
@@ -74,10 +74,10 @@ impl Engine {
     pub(super) fn watch(&mut self, now: Timestamp) {
         let used = self.plane.as_ref().filter(|plane| plane.started).map(|plane| {
             let config = &plane.config;
-            (Place { link: config.uplink.link, pref64: config.pref64 }, config.v6)
+            (Place { link: config.uplink.link, pref64: config.pref64 }, config.v6, config.uplink.gateway)
         });
         self.health.follow(used, now);
-        if let Some((place, _)) = used {
+        if let Some((place, ..)) = used {
             self.find_check_points(place);
         }
         // What follows from following is due at once.
@@ -94,11 +94,12 @@ impl Engine {
         }
     }
 
-    fn generation_of(&self, link: u32) -> Option<Generation> {
+    fn generation_of(&self, link: u32, router: Ipv6Addr) -> Option<Generation> {
         let plane = self.plane.as_ref().filter(|plane| plane.started).map(|plane| &plane.config);
         let spare = self.spare.as_ref().filter(|spare| spare.started && spare.config.answers);
         let mut lines = plane.into_iter().chain(spare.map(|spare| &spare.config.plane));
-        lines.find(|config| config.uplink.link == link).map(|config| config.generation)
+        let uses = |config: &&model::PlaneConfig| (config.uplink.link, config.uplink.gateway) == (link, router);
+        lines.find(uses).map(|config| config.generation)
     }
 
     fn generation_at(&self, place: Place) -> Option<Generation> {
@@ -126,14 +127,10 @@ impl Engine {
     /// Routers of uplinks that the kernel can reach again.
     pub(super) fn note_resolved(&mut self) {
         let Some(snapshot) = &self.snapshot else { return };
-        for link in snapshot.links.keys() {
-            let mut gateways = snapshot.routes.iter().filter(|route| route.link == *link && route.is_ipv6_default());
-            let known = gateways.any(|route| match route.gateway {
-                Some(IpAddr::V6(gateway)) => snapshot.neighbour(*link, gateway).is_some(),
-                Some(IpAddr::V4(_)) | None => false,
-            });
-            if known {
-                self.health.resolved(*link);
+        for route in snapshot.routes.iter().filter(|route| route.is_ipv6_default()) {
+            let Some(IpAddr::V6(gateway)) = route.gateway else { continue };
+            if snapshot.neighbour(route.link, gateway).is_some() {
+                self.health.resolved(route.link, gateway);
             }
         }
     }

@@ -76,7 +76,7 @@ impl Engine {
             return None;
         };
         self.resolving.remove(&path.link);
-        self.health.resolved(path.link);
+        self.health.resolved(path.link, path.gateway);
         if self.claims.get(&path.prefix).is_some_and(super::Claim::is_exhausted) {
             return None;
         }

@@ -1,12 +1,14 @@
 //! A second X on the uplink in use. When the NAT64 prefix changes, X stays, and each packet's checksums have to be
 //! adjusted; an X that makes this unnecessary (RFC 6052 section 4.1) is claimed in the background, and taken once nobody
-//! has objected. Flows that know the former X go on with it until they end.
+//! has objected. Flows that know the former X go on with it until they end. The same when the /64 of X is deprecated: its
+//! successor is taken in another one.
 
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
-use model::{Generation, MacAddress, PlaneConfig, PlaneEvent, Pref64, SpareConfig};
+use model::{Generation, MacAddress, PlaneConfig, PlaneEvent, Pref64, SpareConfig, Timestamp};
 
+use super::doubt::nets;
 use super::{Engine, MAX_DUPLICATES, SpareState};
 use crate::Action;
 use crate::address::clat_address;
@@ -18,6 +20,8 @@ pub(super) struct Former {
     link: u32,
     mac: MacAddress,
     v6: Ipv6Addr,
+    /// How often it had come into doubt when it was left.
+    round: u32,
 }
 
 /// The search for an X that suits a prefix.
@@ -60,22 +64,31 @@ impl Engine {
         let plane = self.plane.as_ref().filter(|plane| plane.started && plane.config.uplink.link == path.link)?;
         let used = plane.config.clone();
         let here = |former: &Former| (former.link, former.mac) == (used.uplink.link, used.uplink.mac);
-        let is_there = |former: &Former| former.v6 != used.v6 && path.prefix.contains(&former.v6);
+        let attached = self.snapshot.as_ref().and_then(|snapshot| snapshot.links.get(&path.link));
+        let attached = attached.map(nets).unwrap_or_default();
+        let is_there = |former: &Former| former.v6 != used.v6 && attached.iter().any(|net| net.contains(&former.v6));
         self.former.take_if(|former| !here(former) || !is_there(former));
-        let beside = |v6: Ipv6Addr, lingers: bool| SpareConfig {
-            plane: PlaneConfig { generation: Generation::default(), v6, owned: lingers, ..used.clone() },
+        let beside = |v6: Ipv6Addr, owned: bool, lingers: bool| SpareConfig {
+            plane: PlaneConfig { generation: Generation::default(), v6, owned, ..used.clone() },
             answers: true,
             lingers,
         };
         if let Some(former) = self.former {
-            return Some(beside(former.v6, true));
+            return Some(beside(former.v6, former.round == used.round, true));
         }
         let settled = plane.claimed && self.applied.default_v4.is_some();
         let suits = !path.pref64.is_neutral_possible() || xlat::is_neutral(used.v4, used.v6, path.pref64);
-        if !settled || suits || path.is_withheld() {
+        if !settled || path.is_withheld() {
             return None;
         }
-        self.suitable(&path).map(|v6| beside(v6, false))
+        if let Some(next) = path.successor.map(|prefix| Path { prefix, ..path.clone() }) {
+            let exhausted = self.is_out_of_addresses(&next);
+            return (!exhausted).then(|| beside(self.claim(&next), false, false));
+        }
+        if suits {
+            return None;
+        }
+        self.suitable(&path).map(|v6| beside(v6, false, false))
     }
 
     /// An X that suits the prefix in use, unless too many of them were taken.
@@ -89,7 +102,7 @@ impl Engine {
         (search.tries < MAX_DUPLICATES).then(|| clat_address(&self.secret, path.prefix, attempt, path.v4, path.pref64))
     }
 
-    pub(super) fn on_twin(&mut self, event: &PlaneEvent) {
+    pub(super) fn on_twin(&mut self, event: &PlaneEvent, now: Timestamp) {
         let Some(twin) = &mut self.twin else { return };
         let v6 = twin.config.plane.v6;
         match *event {
@@ -100,8 +113,8 @@ impl Engine {
                     self.take_twin();
                 }
             }
-            PlaneEvent::Duplicate(address) if address == v6 => self.give_up_twin(),
-            PlaneEvent::Failed(_) => self.give_up_twin(),
+            PlaneEvent::Duplicate(address) if address == v6 => self.give_up_twin(Some(address), now),
+            PlaneEvent::Failed(_) => self.give_up_twin(None, now),
             PlaneEvent::Abandoned => self.former = None,
             PlaneEvent::Claimed(_)
             | PlaneEvent::Duplicate(_)
@@ -115,19 +128,30 @@ impl Engine {
 
     /// The second X is ours: what follows is for whoever arms.
     fn take_twin(&mut self) {
-        let (Some(twin), Some(search)) = (&self.twin, self.search) else { return };
-        let v6 = twin.config.plane.v6;
+        let Some(v6) = self.twin.as_ref().map(|twin| twin.config.plane.v6) else { return };
+        if self.is_successor(v6) {
+            return self.owned(v6);
+        }
+        let Some(search) = self.search else { return };
         if let Some(claim) = self.claims.get_mut(&search.prefix) {
             claim.attempt = claim.attempt.wrapping_add(search.tries);
             (claim.address, claim.owned) = (Some(v6), true);
         }
     }
 
-    fn give_up_twin(&mut self) {
-        // Somebody else has it, or it cannot be had: there are others, up to a point.
-        if self.former.take().is_none()
-            && let Some(search) = &mut self.search
-        {
+    /// Whether it is the X that was chosen in the /64 that follows.
+    fn is_successor(&self, v6: Ipv6Addr) -> bool {
+        self.claims.values().any(|claim| claim.address == Some(v6))
+    }
+
+    /// Somebody else has it, or it cannot be had: there are others, up to a point.
+    fn give_up_twin(&mut self, taken: Option<Ipv6Addr>, now: Timestamp) {
+        if self.former.take().is_some() {
+            return;
+        }
+        if let Some(taken) = taken.filter(|taken| self.is_successor(*taken)) {
+            self.taken(taken, now);
+        } else if let Some(search) = &mut self.search {
             search.tries = search.tries.saturating_add(1);
         }
     }
@@ -140,7 +164,8 @@ impl Engine {
     /// X was changed for the one beside it; the former is kept for the flows that know it.
     pub(super) fn change_places(&mut self, old: &super::PlaneState) {
         let config = &old.config;
-        self.former = Some(Former { link: config.uplink.link, mac: config.uplink.mac, v6: config.v6 });
+        let (link, mac) = (config.uplink.link, config.uplink.mac);
+        self.former = Some(Former { link, mac, v6: config.v6, round: config.round });
         self.twin = Some(super::flows::left(old, true));
     }
 }

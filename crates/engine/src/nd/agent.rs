@@ -28,6 +28,8 @@ pub struct AgentConfig {
     pub dad: Dad,
     /// X has been claimed on this very network through another uplink of ours: it is only to be announced.
     pub owned: bool,
+    /// Another number than before: whether X is still ours is in doubt.
+    pub round: u32,
     /// Link-layer addresses of those other uplinks: what comes from them is no objection.
     pub own_macs: Vec<MacAddress>,
     /// Whether X is claimed and answered for here; not while another uplink does.
@@ -109,8 +111,8 @@ impl Agent {
     /// The same link for another generation. With the same address, what was found out is said again: whoever listens
     /// may have asked for another generation before the first time.
     pub fn renew(&mut self, config: AgentConfig, now: Timestamp) {
-        let same =
-            (config.address, config.mac, config.answers) == (self.config.address, self.config.mac, self.config.answers);
+        let claim = |config: &AgentConfig| (config.address, config.mac, config.answers, config.round);
+        let same = claim(&config) == claim(&self.config);
         self.config = config;
         if !same {
             self.frames.clear();
@@ -127,11 +129,14 @@ impl Agent {
         }
     }
 
-    /// Asks the gateway at `to` whether it is there. It learns X by that, should it have forgotten.
+    /// Asks the gateway at `to` whether it is there. It learns X by that, should it have forgotten. One that did not answer
+    /// the last time is asked by multicast besides: another router may have taken its address (RFC 4861 section 7.3.3).
     pub fn ask_gateway(&mut self, to: MacAddress) {
         // From an address that is not ours nothing may be asked (RFC 4429 section 3.2).
         if self.is_claimed() {
-            self.asking_gateway = true;
+            if std::mem::replace(&mut self.asking_gateway, true) {
+                self.send(solicitation(self.config.mac, self.config.address, self.config.gateway));
+            }
             self.send(reachability_probe(self.config.mac, self.config.address, self.config.gateway, to));
         }
     }
@@ -262,6 +267,7 @@ mod tests {
             gateway: address("fe80::1"),
             dad,
             owned: false,
+            round: 0,
             own_macs: Vec::new(),
             answers: true,
         }
@@ -438,6 +444,34 @@ mod tests {
         agent.renew(quiet, ms(7000));
         agent.handle(&asks("fe80::9"));
         assert!(sent(&mut agent).is_empty(), "and quiet again");
+    }
+
+    /// Nobody was there to defend it: it is claimed as if it were new, and answered for meanwhile.
+    #[test]
+    fn an_address_in_doubt_is_claimed_again() {
+        let mut agent = claimed();
+        let again = AgentConfig { round: 1, ..config(Dad::Optimistic) };
+        agent.renew(again.clone(), ms(5000));
+        assert!(!agent.is_claimed());
+        let first = sent(&mut agent);
+        assert!(matches!(first[0], Message::Solicitation { source, .. } if source.is_unspecified()));
+        agent.handle(&asks("fe80::9"));
+        assert!(!overrides(&sent(&mut agent)[0]), "it takes nothing from whoever may have it now");
+        agent.renew(again, ms(5500));
+        assert_eq!(agent.poll_timeout(), Some(ms(6000)), "the same doubt");
+        agent.handle_timeout(ms(6000));
+        assert_eq!(agent.poll_event(), Some(AgentEvent::Claimed(address("2001:db8:1::a"))));
+    }
+
+    #[test]
+    fn a_gateway_that_did_not_answer_is_looked_for_behind_another_address() {
+        let mut agent = claimed();
+        agent.ask_gateway(THEIRS);
+        assert_eq!(sent(&mut agent).len(), 1, "the one that is known");
+        agent.ask_gateway(THEIRS);
+        let multicast: Vec<bool> =
+            std::iter::from_fn(|| agent.poll_frame()).map(|frame| frame[..2] == [0x33, 0x33]).collect();
+        assert_eq!(multicast, [true, false]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The scripted network: what the host would see if it looked.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 use model::{
     AddressFlags, Link, LinkAddress, LinkKind, MacAddress, Neighbour, NetworkSnapshot, Route, RouteKind, RouteLookup,
@@ -97,8 +98,32 @@ impl Network {
     }
 
     pub(crate) fn resolve(&mut self, link: u32) {
-        let mac = MacAddress([2, 0, 0, 0, 1, u8::try_from(link).unwrap()]);
-        self.seen.neighbours.push(Neighbour { link, address: ROUTER.parse().unwrap(), mac });
+        self.resolve_as(link, ROUTER, u8::try_from(link).unwrap());
+    }
+
+    /// A router is known by a link-layer address with this last octet.
+    pub(crate) fn resolve_as(&mut self, link: u32, router: &str, last: u8) {
+        let address = router.parse().unwrap();
+        self.seen.neighbours.retain(|neighbour| (neighbour.link, neighbour.address) != (link, address));
+        self.seen.neighbours.push(Neighbour { link, address, mac: MacAddress([2, 0, 0, 0, 1, last]) });
+    }
+
+    /// A router has spoken of this /64 at that moment, by the host's clock in seconds.
+    pub(crate) fn refresh(&mut self, link: u32, net: &str, at: u64) {
+        self.seen.refreshed.insert((link, net.parse().unwrap()), Duration::from_secs(at));
+    }
+
+    /// Whether addresses are deprecated.
+    pub(crate) fn deprecate(&mut self, link: u32, net: &str) {
+        let net: ipnet::IpNet = net.parse().unwrap();
+        for address in self.link(link).addresses.iter_mut().filter(|address| address.net == net) {
+            address.flags.deprecated = true;
+        }
+    }
+
+    pub(crate) fn remove_address(&mut self, link: u32, net: &str) {
+        let net: ipnet::IpNet = net.parse().unwrap();
+        self.link(link).addresses.retain(|address| address.net != net);
     }
 
     pub(crate) fn forget_neighbours(&mut self, link: u32) {

@@ -27,6 +27,12 @@ enum Happening {
     Twin(u64, Report),
     News(u32, News),
     Traffic(u8, u8),
+    Woke,
+    /// Another machine behind the routers' address, or the carrier was gone for a moment.
+    Stranger(u32, u8),
+    Blink(u32, u32),
+    /// A router speaks of a /64 at that moment of the host's clock.
+    Refresh(u32, u8, u64),
     Person(bool),
     /// The host's answer to its last question, or to the one that many generations ago.
     Applied(u64, bool),
@@ -132,6 +138,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (prop_oneof![4 => Just(0u64), 1 => 0u64..4], report()).prop_map(|(age, r)| Happening::Twin(age, r)),
         1 => (link(), news()).prop_map(|(link, news)| Happening::News(link, news)),
         3 => (0u8..4, 0u8..4).prop_map(|(mute, answered)| Happening::Traffic(mute, answered)),
+        1 => Just(Happening::Woke),
+        1 => (link(), 0u8..4).prop_map(|(link, last)| Happening::Stranger(link, last)),
+        1 => (link(), 0u32..3).prop_map(|(link, count)| Happening::Blink(link, count)),
+        2 => (link(), 1u8..4, 0u64..60).prop_map(|(link, net, at)| Happening::Refresh(link, net, at)),
         1 => any::<bool>().prop_map(Happening::Person),
         3 => (prop_oneof![4 => Just(0u64), 1 => 0u64..4], prop::bool::weighted(0.7))
             .prop_map(|(age, done)| Happening::Applied(age, done)),
@@ -213,6 +223,16 @@ fn happen(world: &mut World, happening: Happening) {
             };
             world.tell(Event::News { link, news });
         }
+        Happening::Woke => world.tell(Event::Woke),
+        Happening::Stranger(link, last) => {
+            if world.network.seen.neighbour(link, "fe80::1".parse().unwrap()).is_some() {
+                world.network.resolve_as(link, "fe80::1", last);
+            }
+        }
+        Happening::Blink(link, count) => {
+            world.network.seen.blinks.insert(link, count);
+        }
+        Happening::Refresh(link, net, at) => world.network.refresh(link, &format!("2001:db8:{net}::/64"), at),
         Happening::Traffic(mute, answered) => {
             let addresses = |count: u8| (0..count).map(|last| [203, 0, 113, last].into());
             world.traffic.sent += u64::from(mute);

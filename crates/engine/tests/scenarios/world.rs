@@ -136,8 +136,17 @@ impl World {
     }
 
     pub(crate) fn option(&mut self, link: u32, bytes: &[u8]) {
-        let router = Some(crate::network::ROUTER.parse().unwrap());
+        self.option_from(link, crate::network::ROUTER, bytes);
+    }
+
+    pub(crate) fn option_from(&mut self, link: u32, router: &str, bytes: &[u8]) {
+        let router = Some(router.parse().unwrap());
         self.tell(Event::RouterOption { link, router, bytes: bytes.to_vec() });
+    }
+
+    /// Nothing happens for so long, and nobody is there to see that.
+    pub(crate) fn sleep(&mut self, length: Duration) {
+        self.now = self.now + length;
     }
 
     /// The running plane reports.

@@ -232,6 +232,7 @@ fn agent_config(role: &Role) -> AgentConfig {
         gateway: config.uplink.gateway,
         dad: config.dad,
         owned: config.owned,
+        round: config.round,
         own_macs: config.own_macs.clone(),
         answers: role.answers,
     }

@@ -7,4 +7,6 @@ pub mod resolvers;
 mod snapshot;
 
 pub use notice::{Notice, notices};
-pub use snapshot::{OwnRoute, address, hears_routers, link, neighbour, own_route, route, route_lookup};
+pub use snapshot::{
+    OwnRoute, address, blinks, hears_routers, link, neighbour, own_route, refreshed, route, route_lookup,
+};

@@ -1,6 +1,7 @@
 //! Dumps of the kernel's tables, one message at a time.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use model::{AddressFlags, Link, LinkAddress, LinkKind, MacAddress, Neighbour, Route, RouteKind, RouteLookup};
@@ -129,6 +130,38 @@ pub fn address(message: &AddressMessage) -> Option<(u32, LinkAddress)> {
         temporary: net.addr().is_ipv6() && flags.contains(KernelFlags::Secondary),
     };
     Some((message.header.index, LinkAddress { net, flags }))
+}
+
+/// When whoever keeps an IPv6 address last spoke of it, by its link and /64. `None` for what nobody refreshes, and for
+/// other lengths.
+#[must_use]
+pub fn refreshed(message: &AddressMessage) -> Option<((u32, Ipv6Net), Duration)> {
+    let (link, address) = address(message)?;
+    let net = match address.net {
+        IpNet::V6(net) if net.prefix_len() == 64 => net.trunc(),
+        IpNet::V6(_) | IpNet::V4(_) => return None,
+    };
+    let mut permanent = u32::from(message.header.flags.bits()) & KernelFlags::Permanent.bits() != 0;
+    let mut at = None;
+    for attribute in &message.attributes {
+        if let AddressAttribute::Flags(all) = attribute {
+            permanent = all.contains(KernelFlags::Permanent);
+        } else if let AddressAttribute::CacheInfo(info) = attribute {
+            // Hundredths of a second.
+            at = Some(Duration::from_millis(u64::from(info.tstamp) * 10));
+        }
+    }
+    Some(((link, net), at.filter(|_| !permanent)?))
+}
+
+/// How often the carrier of an interface has gone.
+#[must_use]
+pub fn blinks(message: &LinkMessage) -> Option<(u32, u32)> {
+    let count = message
+        .attributes
+        .iter()
+        .find_map(|attribute| if let LinkAttribute::CarrierDownCount(count) = attribute { Some(*count) } else { None });
+    Some((message.header.index, count?))
 }
 
 /// One route of the main table, its next hops one by one. Routes of other tables are none of our business: where a
@@ -301,6 +334,8 @@ fn route_address(address: &RouteAddress) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use netlink_packet_route::address::CacheInfo;
+
     use super::*;
 
     fn route_message(attributes: Vec<RouteAttribute>, family: AddressFamily, length: u8, protocol: u8) -> RouteMessage {
@@ -325,6 +360,39 @@ mod tests {
         assert_eq!((native.len(), native[0].link, native[0].metric, native[0].ours), (1, 3, 100, false));
         assert!(native[0].is_ipv4_default());
         assert!(route(&route_message(hop, AddressFamily::Inet, 0, ROUTE_PROTOCOL))[0].ours);
+    }
+
+    fn address_message(flags: KernelFlags, tstamp: u32) -> AddressMessage {
+        let mut message = AddressMessage::default();
+        (message.header.index, message.header.prefix_len) = (2, 64);
+        let mut info = CacheInfo::default();
+        info.tstamp = tstamp;
+        message.attributes = vec![
+            AddressAttribute::Address("2001:db8:1::5".parse().unwrap()),
+            AddressAttribute::Flags(flags),
+            AddressAttribute::CacheInfo(info),
+        ];
+        message
+    }
+
+    #[test]
+    fn the_last_word_about_a_prefix_and_none_about_what_is_set_by_hand() {
+        let net = "2001:db8:1::/64".parse().unwrap();
+        let heard = refreshed(&address_message(KernelFlags::empty(), 1234));
+        assert_eq!(heard, Some(((2, net), Duration::from_millis(12_340))));
+        assert_eq!(refreshed(&address_message(KernelFlags::Permanent, 1234)), None);
+        let mut longer = address_message(KernelFlags::empty(), 1234);
+        longer.header.prefix_len = 128;
+        assert_eq!(refreshed(&longer), None, "DHCPv6");
+    }
+
+    #[test]
+    fn carriers_that_went_are_counted() {
+        let mut message = LinkMessage::default();
+        message.header.index = 3;
+        assert_eq!(blinks(&message), None, "a kernel that does not count");
+        message.attributes.push(LinkAttribute::CarrierDownCount(7));
+        assert_eq!(blinks(&message), Some((3, 7)));
     }
 
     #[test]

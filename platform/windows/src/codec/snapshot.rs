@@ -53,7 +53,7 @@ pub fn snapshot(tables: &Tables, lookups: BTreeMap<Ipv6Addr, RouteLookup>, own: 
     });
     neighbours.sort_unstable_by_key(|neighbour| (neighbour.link, neighbour.address));
     let ipv4_through = model::ipv4_through(&routes);
-    NetworkSnapshot { links, routes, neighbours, lookups, ipv4_through }
+    NetworkSnapshot { links, routes, neighbours, lookups, ipv4_through, ..NetworkSnapshot::default() }
 }
 
 fn link(row: &InterfaceRow, tables: &Tables) -> Option<Link> {
