@@ -136,6 +136,23 @@ impl Daemon {
         self.signal(Signal::TERM)
     }
 
+    /// SIGSTOP: it neither hears nor does anything until [`wake`](Self::wake), as in a host that sleeps.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn sleep(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT; says when.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn wake(&self) -> Result<Instant> {
+        self.signal(Signal::CONT)?;
+        Ok(Instant::now())
+    }
+
     /// SIGTERM; it must exit with 0 within a few seconds.
     ///
     /// # Errors

@@ -135,6 +135,8 @@ pub struct RaPatch {
     pub withdraw: bool,
     /// New router lifetime; 0 takes the default route away.
     pub router_lifetime_s: Option<u16>,
+    /// The router's link-layer address as it tells it.
+    pub source_mac: Option<[u8; 6]>,
     /// Replaces the prefixes.
     pub prefixes: Option<Vec<RaPrefix>>,
     /// Replaces the MTU option; `Some(0)` removes it.
@@ -159,6 +161,7 @@ impl Default for RaPatch {
             pref64: None,
             withdraw: false,
             router_lifetime_s: None,
+            source_mac: None,
             prefixes: None,
             mtu: None,
             rdnss: None,
@@ -212,6 +215,9 @@ impl RaPatch {
         replace(&mut to.interval_ms, self.interval_ms);
         replace(&mut to.delay, self.delay);
         replace(&mut to.silent, self.silent);
+        if self.source_mac.is_some() {
+            to.source_mac = self.source_mac;
+        }
         if let Some(mtu) = self.mtu {
             to.mtu = (mtu != 0).then_some(mtu);
         }
