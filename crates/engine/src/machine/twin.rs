@@ -68,13 +68,9 @@ impl Engine {
         let attached = attached.map(nets).unwrap_or_default();
         let is_there = |former: &Former| former.v6 != used.v6 && attached.iter().any(|net| net.contains(&former.v6));
         self.former.take_if(|former| !here(former) || !is_there(former));
-        let beside = |v6: Ipv6Addr, owned: bool, lingers: bool| SpareConfig {
-            plane: PlaneConfig { generation: Generation::default(), v6, owned, ..used.clone() },
-            answers: true,
-            lingers,
-        };
         if let Some(former) = self.former {
-            return Some(beside(former.v6, former.round == used.round, true));
+            let owned = former.round == self.round_of(former.v6);
+            return Some(self.beside(&used, former.v6, owned, true));
         }
         let settled = plane.claimed && self.applied.default_v4.is_some();
         let suits = !path.pref64.is_neutral_possible() || xlat::is_neutral(used.v4, used.v6, path.pref64);
@@ -83,12 +79,25 @@ impl Engine {
         }
         if let Some(next) = path.successor.map(|prefix| Path { prefix, ..path.clone() }) {
             let exhausted = self.is_out_of_addresses(&next);
-            return (!exhausted).then(|| beside(self.claim(&next), false, false));
+            let v6 = self.claim(&next);
+            return (!exhausted).then(|| self.beside(&used, v6, false, false));
         }
         if suits {
             return None;
         }
-        self.suitable(&path).map(|v6| beside(v6, false, false))
+        let v6 = self.suitable(&path)?;
+        Some(self.beside(&used, v6, false, false))
+    }
+
+    /// Another X on the same uplink; its generation is still to be given.
+    fn beside(&self, used: &PlaneConfig, v6: Ipv6Addr, owned: bool, lingers: bool) -> SpareConfig {
+        let (generation, round) = (Generation::default(), self.round_of(v6));
+        SpareConfig { plane: PlaneConfig { generation, v6, round, owned, ..used.clone() }, answers: true, lingers }
+    }
+
+    /// How often the /64 of an X has come into doubt.
+    fn round_of(&self, v6: Ipv6Addr) -> u32 {
+        self.claims.iter().find(|(net, _)| net.contains(&v6)).map_or(0, |(_, claim)| claim.round)
     }
 
     /// An X that suits the prefix in use, unless too many of them were taken.

@@ -226,6 +226,23 @@ fn x_moves_to_the_preferred_prefix_and_flows_stay_in_the_old_one_until_it_is_gon
     assert_eq!((world.x(), world.twin.is_none()), (next, true));
 }
 
+/// What came into doubt was the old /64: the X of the new one need not be claimed twice.
+#[test]
+fn a_doubt_before_does_not_follow_x_into_another_prefix() {
+    let mut world = World::armed();
+    world.tell(engine::Event::Woke);
+    world.claimed();
+    world.network.add_address(ETH, "2001:db8:9::5/64");
+    world.network.deprecate(ETH, "2001:db8:1::5/64");
+    world.look();
+    let twin = world.twin.clone().unwrap();
+    world.report_twin(PlaneEvent::Claimed(twin.plane.v6));
+    let plane = world.running.clone().unwrap();
+    assert_eq!((plane.v6, plane.round, plane.owned), (twin.plane.v6, twin.plane.round, true));
+    let kept = world.twin.clone().unwrap();
+    assert_eq!((kept.plane.round, kept.plane.owned), (1, true), "nor does the former one lose its claim");
+}
+
 #[test]
 fn somebody_takes_the_x_that_was_left() {
     let mut world = World::armed();
