@@ -133,7 +133,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 }
                 Some(()) = reload.recv() => self.reload(),
                 Some(question) = asked.recv() => self.answer(question),
-                () = tokio::time::sleep(wake.unwrap_or(Duration::MAX)), if wake.is_some() => {
+                () = self.clock.sleep(wake.unwrap_or(Duration::MAX)), if wake.is_some() => {
                     self.engine.handle_timeout(self.clock.now());
                 }
             }

@@ -8,6 +8,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{Ipv6Addr, TcpStream, UdpSocket};
+use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use model::{Applied, HostIntent, LinkNews, MacAddress, NetworkSnapshot, Timestamp};
@@ -263,4 +264,9 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Time of day, for people.
     fn wall(&self) -> SystemTime;
+
+    /// Waits for `time`. Whoever moves the clock by hand says by it, too, when the wait is over.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(time))
+    }
 }

@@ -86,3 +86,30 @@ impl Call {
         HostError::new(format!("{self:?}"), self.error())
     }
 }
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    /// So many more calls succeed first.
+    pub(crate) spared: usize,
+    /// Then so many fail; `None`: all.
+    pub(crate) times: Option<usize>,
+}
+
+impl Fault {
+    /// Whether a call that is made now fails.
+    pub(crate) fn is_due(self) -> bool {
+        self.spared == 0 && self.times != Some(0)
+    }
+
+    /// A call is made. Says whether it fails.
+    pub(crate) fn strikes(&mut self) -> bool {
+        let strikes = self.is_due();
+        if self.spared > 0 {
+            self.spared -= 1;
+        } else if let Some(times) = &mut self.times {
+            *times = times.saturating_sub(1);
+        }
+        strikes
+    }
+}

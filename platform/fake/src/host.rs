@@ -7,7 +7,7 @@ use platform_api::{EVENT_QUEUE, Host, HostError, HostEvent, Observe, TunId, Upli
 use tokio::sync::mpsc;
 
 use crate::Call;
-use crate::network::with_lookups;
+use crate::network::seen;
 use crate::state::{Shared, State};
 
 /// The control half of the scripted host.
@@ -36,7 +36,7 @@ impl Observe for FakeHost {
 
     async fn snapshot(&mut self, lookups: &[Ipv6Addr], _own: Option<&TunId>) -> Result<NetworkSnapshot, HostError> {
         self.call(Call::Snapshot)?;
-        Ok(self.shared.look(|state| with_lookups(&state.network, lookups)))
+        Ok(self.shared.look(|state| seen(&state.network, lookups, state.in_place.route.as_ref())))
     }
 }
 
@@ -66,12 +66,16 @@ impl Host for FakeHost {
         Ok(self.shared.change(|state| std::mem::take(&mut state.stale)))
     }
 
-    fn solicit_routers(&mut self, _link: u32, _mac: Option<MacAddress>) -> Result<(), HostError> {
-        self.call(Call::SolicitRouters)
+    fn solicit_routers(&mut self, link: u32, _mac: Option<MacAddress>) -> Result<(), HostError> {
+        self.call(Call::SolicitRouters)?;
+        self.shared.change(|state| state.solicited.push(link));
+        Ok(())
     }
 
-    async fn resolve_neighbour(&mut self, _link: u32, _address: Ipv6Addr) -> Result<(), HostError> {
-        self.call(Call::ResolveNeighbour)
+    async fn resolve_neighbour(&mut self, link: u32, address: Ipv6Addr) -> Result<(), HostError> {
+        self.call(Call::ResolveNeighbour)?;
+        self.shared.change(|state| state.resolving.push((link, address)));
+        Ok(())
     }
 }
 

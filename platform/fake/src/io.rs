@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,8 +8,11 @@ use model::MacAddress;
 use platform_api::{HostError, PlaneIo, PortConfig, Ready, TunDevice, TunId, UplinkPort, Waker};
 use xlat::PacketBuf;
 
-use crate::state::{Sent, Shared, State};
-use crate::{Call, View};
+use crate::state::{Sent, Shared, State, Waiting};
+use crate::Call;
+
+/// Index of the tunnel.
+pub(crate) const TUN: u32 = 9;
 
 /// Callers round what they wait for up by this. Time stands still here, so the rest would never be over.
 const ROUNDING: Duration = Duration::from_millis(1);
@@ -24,12 +28,13 @@ impl FakeIo {
         Self { shared }
     }
 
-    fn open(&self, call: Call, count: impl FnOnce(&mut View)) -> Result<Arc<Shared>, HostError> {
+    /// Opens something, and gives the number by which it is known.
+    fn open(&self, call: Call, count: impl FnOnce(&mut State)) -> Result<(Arc<Shared>, u64), HostError> {
         self.shared
             .change(|state| {
                 state.call(call)?;
-                count(&mut state.in_place);
-                Ok::<_, io::Error>(Arc::clone(&self.shared))
+                count(state);
+                Ok::<_, io::Error>((Arc::clone(&self.shared), state.number()))
             })
             .map_err(|_| call.host_error())
     }
@@ -41,44 +46,87 @@ impl PlaneIo for FakeIo {
     type Waker = FakeWaker;
 
     fn open_tun(&self) -> Result<FakeTun, HostError> {
-        let shared = self.open(Call::OpenTun, |view| view.tunnels += 1)?;
-        Ok(FakeTun { shared, id: TunId { index: 9, name: "everclat0".into() } })
+        let (shared, number) = self.open(Call::OpenTun, |state| {
+            state.in_place.tunnels += 1;
+            state.unattended += 1;
+        })?;
+        shared.change(|state| state.tunnels.insert(number));
+        let id = TunId { index: TUN, name: "everclat0".into() };
+        Ok(FakeTun { attended: AtomicBool::new(false), shared, number, id })
     }
 
     fn open_port(&self, config: &PortConfig) -> Result<FakePort, HostError> {
-        let shared = self.open(Call::OpenPort, |view| view.ports += 1)?;
-        Ok(FakePort { shared, link: config.link })
+        let (shared, _) = self.open(Call::OpenPort, |state| {
+            state.in_place.ports += 1;
+            state.unattended += 1;
+        })?;
+        Ok(FakePort { attended: AtomicBool::new(false), shared, link: config.link })
     }
 
     fn waker(&self) -> Result<FakeWaker, HostError> {
-        let shared = self.open(Call::MakeWaker, |view| view.wakers += 1)?;
-        Ok(FakeWaker { shared, woken: AtomicBool::new(false) })
+        let (shared, number) = self.open(Call::MakeWaker, |state| state.in_place.wakers += 1)?;
+        Ok(FakeWaker { shared, number })
     }
+}
+
+/// That a packet thread lives: for as long as it does, and not only until it says that it ends.
+struct Attendance {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        self.shared.change(|state| {
+            state.in_place.threads -= 1;
+            state.waiting.remove(&self.number);
+        });
+    }
+}
+
+thread_local! {
+    static ATTENDANCE: RefCell<Option<Attendance>> = const { RefCell::new(None) };
+}
+
+/// Notes that this thread, whose number it gives, looks after a device.
+fn attend(shared: &Arc<Shared>, attended: &AtomicBool) -> u64 {
+    ATTENDANCE.with_borrow_mut(|attendance| {
+        let known = attendance.as_ref().map(|attendance| attendance.number);
+        if let (Some(number), true) = (known, attended.load(Ordering::Relaxed)) {
+            return number;
+        }
+        let number = shared.change(|state| {
+            if !attended.swap(true, Ordering::Relaxed) {
+                state.unattended -= 1;
+            }
+            known.unwrap_or_else(|| {
+                state.in_place.threads += 1;
+                state.number()
+            })
+        });
+        attendance.get_or_insert_with(|| Attendance { shared: Arc::clone(shared), number }).number
+    })
 }
 
 /// Wakes one thread.
 #[derive(Debug)]
 pub struct FakeWaker {
     shared: Arc<Shared>,
-    woken: AtomicBool,
+    number: u64,
 }
 
 impl Waker for FakeWaker {
     fn wake(&self) {
-        // Under the lock, so that a thread about to wait cannot miss it.
-        self.shared.change(|_| self.woken.store(true, Ordering::Release));
-    }
-}
-
-impl FakeWaker {
-    fn take(&self) -> bool {
-        self.woken.swap(false, Ordering::AcqRel)
+        self.shared.change(|state| state.woken.insert(self.number));
     }
 }
 
 impl Drop for FakeWaker {
     fn drop(&mut self) {
-        self.shared.change(|state| state.in_place.wakers -= 1);
+        self.shared.change(|state| {
+            state.in_place.wakers -= 1;
+            state.woken.remove(&self.number);
+        });
     }
 }
 
@@ -86,6 +134,8 @@ impl Drop for FakeWaker {
 #[derive(Debug)]
 pub struct FakeTun {
     shared: Arc<Shared>,
+    attended: AtomicBool,
+    number: u64,
     id: TunId,
 }
 
@@ -95,8 +145,12 @@ impl TunDevice<FakeWaker> for FakeTun {
     }
 
     fn recv(&self, buf: &mut PacketBuf) -> io::Result<bool> {
+        attend(&self.shared, &self.attended);
         let packet = self.shared.change(|state| {
             state.call(Call::TunRecv)?;
+            if state.deleted.contains(&self.number) {
+                return Err(io::Error::other("no such interface"));
+            }
             Ok::<_, io::Error>(state.from_apps.pop_front())
         })?;
         Ok(packet.is_some_and(|packet| buf.set_packet(&packet)))
@@ -111,19 +165,22 @@ impl TunDevice<FakeWaker> for FakeTun {
     }
 
     fn wait(&self, waker: &FakeWaker) -> io::Result<Ready> {
+        let thread = attend(&self.shared, &self.attended);
         self.shared.change(|state| state.call(Call::TunWait))?;
-        self.shared.wait_forever(|state| {
-            ready(waker, !state.from_apps.is_empty(), false).or_else(|| broken(state, Call::TunWait))
-        })
+        self.shared.wait_packet(thread, Waiting::Tun { device: self.number, waker: waker.number })
     }
 }
 
 impl Drop for FakeTun {
     fn drop(&mut self) {
         self.shared.change(|state| {
-            let view = &mut state.in_place;
-            view.tunnels -= 1;
-            (view.address, view.device_mtu, view.route) = (None, None, None);
+            if !self.attended.load(Ordering::Relaxed) {
+                state.unattended -= 1;
+            }
+            state.tunnels.remove(&self.number);
+            if !state.deleted.remove(&self.number) {
+                state.remove_tunnel();
+            }
         });
     }
 }
@@ -132,11 +189,13 @@ impl Drop for FakeTun {
 #[derive(Debug)]
 pub struct FakePort {
     shared: Arc<Shared>,
+    attended: AtomicBool,
     link: u32,
 }
 
 impl UplinkPort<FakeWaker> for FakePort {
     fn recv(&self, buf: &mut PacketBuf) -> io::Result<Option<MacAddress>> {
+        attend(&self.shared, &self.attended);
         let packet = self.shared.change(|state| {
             state.call(Call::PortRecv)?;
             Ok::<_, io::Error>(state.from_link.entry(self.link).or_default().pop_front())
@@ -161,38 +220,22 @@ impl UplinkPort<FakeWaker> for FakePort {
     }
 
     fn wait(&self, waker: &FakeWaker, timeout: Option<Duration>) -> io::Result<Ready> {
+        let thread = attend(&self.shared, &self.attended);
         let end = self.shared.change(|state| {
             state.call(Call::PortWait)?;
             Ok::<_, io::Error>(timeout.map(|timeout| state.now + timeout.saturating_sub(ROUNDING)))
         })?;
-        self.shared.wait_forever(|state| {
-            let over = end.is_some_and(|end| end <= state.now);
-            let gone = !state.network.links.contains_key(&self.link);
-            let waiting = state.from_link.get(&self.link).is_some_and(|queue| !queue.is_empty());
-            ready(waker, waiting, over)
-                .or_else(|| broken(state, Call::PortWait))
-                .or_else(|| gone.then(|| Err(io::Error::other("no such interface"))))
-        })
+        self.shared.wait_packet(thread, Waiting::Port { link: self.link, waker: waker.number, end })
     }
 }
 
 impl Drop for FakePort {
     fn drop(&mut self) {
-        self.shared.change(|state| state.in_place.ports -= 1);
+        self.shared.change(|state| {
+            if !self.attended.load(Ordering::Relaxed) {
+                state.unattended -= 1;
+            }
+            state.in_place.ports -= 1;
+        });
     }
-}
-
-fn ready(waker: &FakeWaker, packet: bool, over: bool) -> Option<io::Result<Ready>> {
-    if waker.take() {
-        Some(Ok(Ready::Woken))
-    } else if packet {
-        Some(Ok(Ready::Packet))
-    } else {
-        over.then_some(Ok(Ready::Timeout))
-    }
-}
-
-/// A device can break while somebody waits for it.
-fn broken(state: &State, call: Call) -> Option<io::Result<Ready>> {
-    state.failing.contains(&call).then(|| Err(call.error()))
 }

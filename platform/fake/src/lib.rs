@@ -12,7 +12,10 @@ mod io;
 mod network;
 mod state;
 
+use std::net::Ipv6Addr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use model::{HostIntent, MacAddress, NetworkSnapshot, Timestamp};
@@ -24,7 +27,8 @@ pub use io::{FakeIo, FakePort, FakeTun, FakeWaker};
 pub use network::{ETH, ROUTER, ROUTER_MAC, add_ethernet, ipv6_only, pref64_option, unplug};
 pub use state::{Sent, View};
 
-use state::Shared;
+use fault::Fault;
+use state::{Shared, Sleeper, State};
 
 /// Longer than any snapshot pause of the service, so that each change is looked at.
 const STEP: Duration = Duration::from_millis(20);
@@ -71,8 +75,30 @@ impl Fake {
 
     /// Lets time pass.
     pub fn advance(&self, time: Duration) {
-        self.shared.change(|state| state.now = state.now + time);
+        self.pass(time);
         self.tell(HostEvent::Changed);
+    }
+
+    /// Lets time pass without telling that anything has changed: only who has waited for it goes on.
+    pub fn pass(&self, time: Duration) {
+        self.shared.pass(time);
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.look(|state| state.now)
+    }
+
+    /// The first moment at which time alone has the service, or a packet thread, go on.
+    #[must_use]
+    pub fn next(&self) -> Option<Timestamp> {
+        self.shared.look(State::next)
+    }
+
+    /// Changes the network and says nothing.
+    pub fn change(&self, change: impl FnOnce(&mut NetworkSnapshot)) {
+        self.shared.change(|state| change(&mut state.network));
     }
 
     /// Changes the network and says that something changed.
@@ -89,7 +115,12 @@ impl Fake {
 
     /// From now on `call` fails.
     pub fn fail(&self, call: Call) {
-        self.shared.change(|state| state.failing.insert(call));
+        self.fail_later(call, 0, None);
+    }
+
+    /// After `spared` more successes `call` fails: so many `times`, or until it is [healed](Self::heal).
+    pub fn fail_later(&self, call: Call, spared: usize, times: Option<usize>) {
+        self.shared.change(|state| state.failing.insert(call, Fault { spared, times }));
     }
 
     /// `call` works again.
@@ -108,6 +139,24 @@ impl Fake {
         self.advance(STEP);
     }
 
+    /// Somebody else takes our IPv4 address away, and the kernel the route that needs it.
+    pub fn undo_address(&self) {
+        self.shared.change(|state| (state.in_place.address, state.in_place.route) = (None, None));
+        self.advance(STEP);
+    }
+
+    /// Somebody else deletes our tunnels.
+    pub fn undo_tunnel(&self) {
+        self.shared.change(|state| {
+            let tunnels: Vec<u64> = state.tunnels.difference(&state.deleted).copied().collect();
+            for tunnel in tunnels {
+                state.deleted.insert(tunnel);
+                state.remove_tunnel();
+            }
+        });
+        self.advance(STEP);
+    }
+
     /// Stops telling what happens, as a system that is broken would.
     pub fn go_deaf(&self) {
         self.shared.change(|state| state.events = None);
@@ -116,7 +165,7 @@ impl Fake {
     /// What there is now.
     #[must_use]
     pub fn view(&self) -> View {
-        self.shared.look(state::State::view)
+        self.shared.look(State::view)
     }
 
     /// Every intent so far.
@@ -129,6 +178,23 @@ impl Fake {
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.shared.look(|state| state.calls.clone())
+    }
+
+    /// How often the service has done something that can be seen from here. Together with [`rest`](Self::rest) it tells a
+    /// test that runs the service in its own thread when nothing is left to do.
+    #[must_use]
+    pub fn activity(&self) -> u64 {
+        self.shared.look(|state| state.activity)
+    }
+
+    /// Waits until every packet thread waits for what has not come yet.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub fn rest(&self) {
+        if let Err(view) = self.shared.rest(PATIENCE) {
+            panic!("the packet threads never rest: {view:?}");
+        }
     }
 
     /// Waits until `condition` holds.
@@ -199,7 +265,47 @@ impl Fake {
             .unwrap_or_else(|view| panic!("nothing left on the uplink: {view:?}"))
     }
 
-    fn tell(&self, event: HostEvent) {
+    /// What has left on the uplinks, by uplink and in order, and has not been taken yet.
+    #[must_use]
+    pub fn take_sent(&self) -> Vec<(u32, Sent)> {
+        self.shared.change(|state| {
+            let sent = state.to_link.iter_mut().flat_map(|(link, queue)| queue.drain(..).map(|sent| (*link, sent)));
+            sent.collect()
+        })
+    }
+
+    /// What apps have got and nobody has taken yet.
+    #[must_use]
+    pub fn take_received(&self) -> Vec<Vec<u8>> {
+        self.shared.change(|state| state.to_apps.drain(..).collect())
+    }
+
+    /// Interfaces on which routers were solicited since the last call.
+    #[must_use]
+    pub fn take_solicited(&self) -> Vec<u32> {
+        self.shared.change(|state| std::mem::take(&mut state.solicited))
+    }
+
+    /// Neighbours that were to be resolved since the last call.
+    #[must_use]
+    pub fn take_resolving(&self) -> Vec<(u32, Ipv6Addr)> {
+        self.shared.change(|state| std::mem::take(&mut state.resolving))
+    }
+
+    /// Intents since the last call.
+    #[must_use]
+    pub fn take_intents(&self) -> Vec<HostIntent> {
+        self.shared.change(|state| std::mem::take(&mut state.intents))
+    }
+
+    /// Calls since the last call of this.
+    #[must_use]
+    pub fn take_calls(&self) -> Vec<Call> {
+        self.shared.change(|state| std::mem::take(&mut state.calls))
+    }
+
+    /// Has the service hear something. A queue that is full holds a hint already.
+    pub fn tell(&self, event: HostEvent) {
         let events = self.shared.look(|state| state.events.clone());
         if let Some(events) = events {
             // A full queue holds a hint already; a service that has ended hears nothing.
@@ -215,11 +321,47 @@ struct FakeClock {
 
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
-        self.shared.look(|state| state.now)
+        self.shared.change(|state| {
+            state.activity += 1;
+            state.now
+        })
     }
 
     fn wall(&self) -> SystemTime {
         // 2023-11-14, for documents that look real.
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + self.now().since_start()
+    }
+
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (number, end) = self.shared.change(|state| (state.number(), state.now + time));
+        Box::pin(FakeSleep { shared: Arc::clone(&self.shared), number, end })
+    }
+}
+
+/// A wait for virtual time.
+#[derive(Debug)]
+struct FakeSleep {
+    shared: Arc<Shared>,
+    number: u64,
+    end: Timestamp,
+}
+
+impl Future for FakeSleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.shared.change(|state| {
+            if self.end <= state.now {
+                return Poll::Ready(());
+            }
+            state.sleepers.insert(self.number, Sleeper { end: self.end, waker: context.waker().clone() });
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for FakeSleep {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.sleepers.remove(&self.number));
     }
 }

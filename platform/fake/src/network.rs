@@ -1,12 +1,15 @@
 //! Networks to begin with, and what routers say.
 
-use std::net::Ipv6Addr;
+use std::cmp::Reverse;
+use std::net::{IpAddr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use model::{
-    AddressFlags, Link, LinkAddress, LinkKind, MacAddress, Neighbour, NetworkSnapshot, Pref64, Route, RouteKind,
-    RouteLookup,
+    AddressFlags, Ipv4Default, Link, LinkAddress, LinkKind, MacAddress, Neighbour, NetworkSnapshot, Pref64, Route,
+    RouteKind, RouteLookup, ipv4_through,
 };
+
+use crate::io::TUN;
 
 /// Index of `eth0`.
 pub const ETH: u32 = 2;
@@ -83,18 +86,36 @@ pub fn pref64_option(prefix: Pref64, lifetime: u16) -> Vec<u8> {
     option
 }
 
-/// `network` with the answers to `targets`: by the best IPv6 default route.
-pub(crate) fn with_lookups(network: &NetworkSnapshot, targets: &[Ipv6Addr]) -> NetworkSnapshot {
+/// `network` as the host sees it: with the answers to `targets` by its routes, and with the interface by which IPv4 leaves,
+/// unless the test has set one. `ours` is our own default route.
+pub(crate) fn seen(network: &NetworkSnapshot, targets: &[Ipv6Addr], ours: Option<&Ipv4Default>) -> NetworkSnapshot {
     let usable = |link: u32| network.links.get(&link).is_some_and(Link::is_usable);
-    let defaults = network.routes.iter().filter(|route| route.is_ipv6_default() && usable(route.link));
-    let best = defaults.min_by_key(|route| route.metric);
-    let mut snapshot = network.clone();
-    if let Some(route) = best {
-        let gateway = match route.gateway {
-            Some(std::net::IpAddr::V6(gateway)) => Some(gateway),
-            Some(std::net::IpAddr::V4(_)) | None => None,
+    let lookup = |to: Ipv6Addr| {
+        let covers = |route: &&Route| match route.destination {
+            IpNet::V6(net) => route.kind == RouteKind::Unicast && usable(route.link) && net.contains(&to),
+            IpNet::V4(_) => false,
         };
-        snapshot.lookups = targets.iter().map(|to| (*to, RouteLookup { link: route.link, gateway })).collect();
+        let routes = network.routes.iter().filter(covers);
+        let best = routes.min_by_key(|route| (Reverse(route.destination.prefix_len()), route.metric))?;
+        let gateway = match best.gateway {
+            Some(IpAddr::V6(gateway)) => Some(gateway),
+            Some(IpAddr::V4(_)) | None => None,
+        };
+        Some((to, RouteLookup { link: best.link, gateway }))
+    };
+    let mut snapshot = network.clone();
+    snapshot.lookups = targets.iter().filter_map(|to| lookup(*to)).collect();
+    if snapshot.ipv4_through.is_none() {
+        let mut routes = network.routes.clone();
+        routes.extend(ours.map(|route| Route {
+            destination: IpNet::V4(Ipv4Net::default()),
+            gateway: Some(route.gateway.into()),
+            link: TUN,
+            metric: route.metric,
+            kind: RouteKind::Unicast,
+            ours: true,
+        }));
+        snapshot.ipv4_through = ipv4_through(&routes).filter(|link| *link != TUN);
     }
     snapshot
 }

@@ -5,10 +5,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::{HostIntent, Ipv4Default, MacAddress, NetworkSnapshot, Timestamp};
-use platform_api::HostEvent;
+use platform_api::{HostEvent, Ready};
 use tokio::sync::mpsc;
 
 use crate::Call;
+use crate::fault::Fault;
 
 /// Something that left on the uplink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct View {
     pub ports: usize,
     /// Wakers alive.
     pub wakers: usize,
+    /// Packet threads that have not ended.
+    pub threads: usize,
     /// The IPv4 address on the tunnel.
     pub address: Option<Ipv4Addr>,
     /// The tunnel's MTU, if it was set.
@@ -57,12 +60,26 @@ impl View {
     }
 }
 
+/// What a packet thread waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Waiting {
+    Tun { device: u64, waker: u64 },
+    Port { link: u32, waker: u64, end: Option<Timestamp> },
+}
+
+/// Somebody who waits for virtual time to pass.
+#[derive(Debug)]
+pub(crate) struct Sleeper {
+    pub(crate) end: Timestamp,
+    pub(crate) waker: std::task::Waker,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) now: Timestamp,
     pub(crate) network: NetworkSnapshot,
     pub(crate) events: Option<mpsc::Sender<HostEvent>>,
-    pub(crate) failing: BTreeSet<Call>,
+    pub(crate) failing: BTreeMap<Call, Fault>,
     pub(crate) calls: Vec<Call>,
     pub(crate) intents: Vec<HostIntent>,
     pub(crate) stale: Vec<String>,
@@ -71,6 +88,24 @@ pub(crate) struct State {
     pub(crate) to_apps: VecDeque<Vec<u8>>,
     pub(crate) from_link: BTreeMap<u32, VecDeque<(MacAddress, Vec<u8>)>>,
     pub(crate) to_link: BTreeMap<u32, VecDeque<Sent>>,
+    /// Interfaces on which routers were solicited, and neighbours that were to be resolved.
+    pub(crate) solicited: Vec<u32>,
+    pub(crate) resolving: Vec<(u32, Ipv6Addr)>,
+    /// Tunnels that were opened, and those of them that somebody else has deleted.
+    pub(crate) tunnels: BTreeSet<u64>,
+    pub(crate) deleted: BTreeSet<u64>,
+    /// Devices for which no thread has shown up yet.
+    pub(crate) unattended: usize,
+    /// By thread.
+    pub(crate) waiting: BTreeMap<u64, Waiting>,
+    /// Wakers that were used since they were last looked at.
+    pub(crate) woken: BTreeSet<u64>,
+    pub(crate) sleepers: BTreeMap<u64, Sleeper>,
+    /// How often the service has done something that can be seen from here.
+    pub(crate) activity: u64,
+    /// Tests that wait for something.
+    watchers: usize,
+    numbers: u64,
 }
 
 impl State {
@@ -78,10 +113,93 @@ impl State {
         self.in_place.clone()
     }
 
+    /// A number that nothing else has.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
     /// Notes the call and says whether it may succeed.
     pub(crate) fn call(&mut self, call: Call) -> Result<(), io::Error> {
         self.calls.push(call);
-        if self.failing.contains(&call) { Err(call.error()) } else { Ok(()) }
+        self.activity += 1;
+        let strikes = self.failing.get_mut(&call).is_some_and(Fault::strikes);
+        if strikes { Err(call.error()) } else { Ok(()) }
+    }
+
+    /// A tunnel is gone, and with it what was on it.
+    pub(crate) fn remove_tunnel(&mut self) {
+        let view = &mut self.in_place;
+        view.tunnels -= 1;
+        (view.address, view.device_mtu, view.route) = (None, None, None);
+    }
+
+    /// A device can break while somebody waits for it.
+    fn breaks(&self, call: Call) -> bool {
+        self.failing.get(&call).is_some_and(|fault| fault.is_due())
+    }
+
+    /// Whether `waiting` is over.
+    fn is_over(&self, waiting: &Waiting) -> bool {
+        match waiting {
+            Waiting::Tun { device, waker } => {
+                self.woken.contains(waker)
+                    || !self.from_apps.is_empty()
+                    || self.deleted.contains(device)
+                    || self.breaks(Call::TunWait)
+            }
+            Waiting::Port { link, waker, end } => {
+                self.woken.contains(waker)
+                    || self.from_link.get(link).is_some_and(|queue| !queue.is_empty())
+                    || end.is_some_and(|end| end <= self.now)
+                    || self.breaks(Call::PortWait)
+                    || !self.network.links.contains_key(link)
+            }
+        }
+    }
+
+    /// Why `waiting` is over.
+    fn outcome(&mut self, waiting: &Waiting) -> Option<io::Result<Ready>> {
+        let (waker, call) = match waiting {
+            Waiting::Tun { waker, .. } => (waker, Call::TunWait),
+            Waiting::Port { waker, .. } => (waker, Call::PortWait),
+        };
+        if self.woken.remove(waker) {
+            return Some(Ok(Ready::Woken));
+        }
+        let (packet, over, gone) = match waiting {
+            Waiting::Tun { device, .. } => (!self.from_apps.is_empty(), false, self.deleted.contains(device)),
+            Waiting::Port { link, end, .. } => (
+                self.from_link.get(link).is_some_and(|queue| !queue.is_empty()),
+                end.is_some_and(|end| end <= self.now),
+                !self.network.links.contains_key(link),
+            ),
+        };
+        if gone {
+            Some(Err(io::Error::other("no such interface")))
+        } else if packet {
+            Some(Ok(Ready::Packet))
+        } else if over {
+            Some(Ok(Ready::Timeout))
+        } else {
+            self.failing.get_mut(&call).is_some_and(|fault| fault.is_due() && fault.strikes()).then(|| Err(call.error()))
+        }
+    }
+
+    /// Whether every packet thread waits for what has not come yet.
+    fn rests(&self) -> bool {
+        self.unattended == 0
+            && self.waiting.len() == self.in_place.threads
+            && !self.waiting.values().any(|waiting| self.is_over(waiting))
+    }
+
+    /// The first moment at which time alone has somebody go on.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        let ends = self.waiting.values().filter_map(|waiting| match waiting {
+            Waiting::Port { end, .. } => *end,
+            Waiting::Tun { .. } => None,
+        });
+        ends.chain(self.sleepers.values().map(|sleeper| sleeper.end)).min()
     }
 }
 
@@ -107,9 +225,24 @@ impl Shared {
     }
 
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let result = change(&mut self.lock());
-        self.changed.notify_all();
+        let mut state = self.lock();
+        let result = change(&mut state);
+        // Waking a thread for nothing costs more than asking for it whether there is something.
+        if state.watchers > 0 || state.waiting.values().any(|waiting| state.is_over(waiting)) {
+            drop(state);
+            self.changed.notify_all();
+        }
         result
+    }
+
+    /// Time passes; whoever has waited for it goes on.
+    pub(crate) fn pass(&self, time: Duration) {
+        let over: Vec<std::task::Waker> = self.change(|state| {
+            state.now = state.now + time;
+            let over = state.sleepers.values().filter(|sleeper| sleeper.end <= state.now);
+            over.map(|sleeper| sleeper.waker.clone()).collect()
+        });
+        over.into_iter().for_each(std::task::Waker::wake);
     }
 
     /// Waits until `answer` gives one; the last view if that takes longer than `patience` of real time.
@@ -120,21 +253,33 @@ impl Shared {
     ) -> Result<T, View> {
         let end = Instant::now() + patience;
         let mut state = self.lock();
-        loop {
+        state.watchers += 1;
+        let answer = loop {
             if let Some(answer) = answer(&mut state) {
-                return Ok(answer);
+                break Ok(answer);
             }
-            let Some(rest) = end.checked_duration_since(Instant::now()) else { return Err(state.view()) };
+            let Some(rest) = end.checked_duration_since(Instant::now()) else { break Err(state.view()) };
             state = self.changed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        };
+        state.watchers -= 1;
+        answer
     }
 
-    /// Waits for as long as it takes.
-    pub(crate) fn wait_forever<T>(&self, mut answer: impl FnMut(&mut State) -> Option<T>) -> T {
+    /// Waits until all packet threads rest.
+    pub(crate) fn rest(&self, patience: Duration) -> Result<(), View> {
+        self.wait(patience, |state| state.rests().then_some(()))
+    }
+
+    /// The packet thread `thread` waits for as long as it takes.
+    pub(crate) fn wait_packet(&self, thread: u64, waiting: Waiting) -> io::Result<Ready> {
         let mut state = self.lock();
         loop {
-            if let Some(answer) = answer(&mut state) {
-                return answer;
+            if let Some(outcome) = state.outcome(&waiting) {
+                state.waiting.remove(&thread);
+                return outcome;
+            }
+            if state.waiting.insert(thread, waiting).is_none() && state.watchers > 0 {
+                self.changed.notify_all();
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
