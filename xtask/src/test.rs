@@ -42,9 +42,7 @@ const STEPS: [Step; 9] = [
     ("lint for other systems", |_| lint_elsewhere()),
     ("docs", |_| check(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))),
     ("licences", licences),
-    ("unit", |_| {
-        tests(&mut cargo(&["test", "--workspace", "--exclude", "everclat-e2e", "--locked", "--no-fail-fast"]))
-    }),
+    ("unit", unit),
     ("build", |_| build().map(|()| once())),
     ("end to end", end_to_end),
 ];
@@ -96,6 +94,15 @@ fn once() -> Tally {
 fn check(command: &mut Command) -> Result<Tally> {
     succeed(command)?;
     Ok(once())
+}
+
+fn unit(options: &Options) -> Result<Tally> {
+    let mut command = cargo(&["test", "--workspace", "--exclude", "everclat-e2e", "--locked", "--no-fail-fast"]);
+    if options.full {
+        // More random events, from a seed that nobody has chosen.
+        command.env("EVERCLAT_FULL", "1");
+    }
+    tests(&mut command)
 }
 
 /// Runs tests and adds up what their runners say.

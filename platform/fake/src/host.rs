@@ -63,7 +63,10 @@ impl Host for FakeHost {
 
     async fn cleanup_stale(&mut self) -> Result<Vec<String>, HostError> {
         self.call(Call::CleanupStale)?;
-        Ok(self.shared.change(|state| std::mem::take(&mut state.stale)))
+        Ok(self.shared.change(|state| {
+            state.in_place.silent.clear();
+            std::mem::take(&mut state.stale)
+        }))
     }
 
     fn solicit_routers(&mut self, link: u32, _mac: Option<MacAddress>) -> Result<(), HostError> {

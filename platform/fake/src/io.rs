@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +9,8 @@ use model::MacAddress;
 use platform_api::{HostError, PlaneIo, PortConfig, Ready, TunDevice, TunId, UplinkPort, Waker};
 use xlat::PacketBuf;
 
-use crate::state::{Sent, Shared, State, Waiting};
 use crate::Call;
+use crate::state::{OpenPort, Sent, Shared, State, Waiting};
 
 /// Index of the tunnel.
 pub(crate) const TUN: u32 = 9;
@@ -17,7 +18,7 @@ pub(crate) const TUN: u32 = 9;
 /// Callers round what they wait for up by this. Time stands still here, so the rest would never be over.
 const ROUNDING: Duration = Duration::from_millis(1);
 
-/// The packet half of the scripted host. All tunnels share one queue, and so do the ports of one uplink.
+/// The packet half of the scripted host. All tunnels share one queue.
 #[derive(Clone, Debug)]
 pub struct FakeIo {
     shared: Arc<Shared>,
@@ -56,11 +57,13 @@ impl PlaneIo for FakeIo {
     }
 
     fn open_port(&self, config: &PortConfig) -> Result<FakePort, HostError> {
-        let (shared, _) = self.open(Call::OpenPort, |state| {
+        let (shared, number) = self.open(Call::OpenPort, |state| {
             state.in_place.ports += 1;
             state.unattended += 1;
         })?;
-        Ok(FakePort { attended: AtomicBool::new(false), shared, link: config.link })
+        let port = OpenPort { link: config.link, v6: config.v6, queue: VecDeque::new() };
+        shared.change(|state| state.open_ports.insert(number, port));
+        Ok(FakePort { attended: AtomicBool::new(false), shared, number, link: config.link })
     }
 
     fn waker(&self) -> Result<FakeWaker, HostError> {
@@ -190,6 +193,7 @@ impl Drop for FakeTun {
 pub struct FakePort {
     shared: Arc<Shared>,
     attended: AtomicBool,
+    number: u64,
     link: u32,
 }
 
@@ -198,7 +202,7 @@ impl UplinkPort<FakeWaker> for FakePort {
         attend(&self.shared, &self.attended);
         let packet = self.shared.change(|state| {
             state.call(Call::PortRecv)?;
-            Ok::<_, io::Error>(state.from_link.entry(self.link).or_default().pop_front())
+            Ok::<_, io::Error>(state.open_ports.get_mut(&self.number).and_then(|port| port.queue.pop_front()))
         })?;
         Ok(packet.filter(|(_, packet)| buf.set_packet(packet)).map(|(from, _)| from))
     }
@@ -225,7 +229,7 @@ impl UplinkPort<FakeWaker> for FakePort {
             state.call(Call::PortWait)?;
             Ok::<_, io::Error>(timeout.map(|timeout| state.now + timeout.saturating_sub(ROUNDING)))
         })?;
-        self.shared.wait_packet(thread, Waiting::Port { link: self.link, waker: waker.number, end })
+        self.shared.wait_packet(thread, Waiting::Port { device: self.number, waker: waker.number, end })
     }
 }
 
@@ -236,6 +240,7 @@ impl Drop for FakePort {
                 state.unattended -= 1;
             }
             state.in_place.ports -= 1;
+            state.open_ports.remove(&self.number);
         });
     }
 }

@@ -187,6 +187,16 @@ impl Fake {
         self.shared.look(|state| state.activity)
     }
 
+    /// Whether every tunnel and every port has its thread and its waker, and they have nothing else: ports close a moment
+    /// after the threads that have read them.
+    #[must_use]
+    pub fn is_tended(&self) -> bool {
+        self.shared.look(|state| {
+            let View { tunnels, ports, wakers, threads, .. } = state.in_place;
+            (wakers, threads) == (tunnels + ports, tunnels + ports)
+        })
+    }
+
     /// Waits until every packet thread waits for what has not come yet.
     ///
     /// # Panics
@@ -240,9 +250,9 @@ impl Fake {
         self.link_sends_on(ETH, from, packet);
     }
 
-    /// The same on any uplink.
+    /// The same on any uplink. Without a port there, it is lost.
     pub fn link_sends_on(&self, link: u32, from: MacAddress, packet: &[u8]) {
-        self.shared.change(|state| state.from_link.entry(link).or_default().push_back((from, packet.to_vec())));
+        self.shared.change(|state| state.arrive(link, from, packet));
     }
 
     /// The next thing that left on [`ETH`].
@@ -278,6 +288,12 @@ impl Fake {
     #[must_use]
     pub fn take_received(&self) -> Vec<Vec<u8>> {
         self.shared.change(|state| state.to_apps.drain(..).collect())
+    }
+
+    /// How many ports are open on an uplink.
+    #[must_use]
+    pub fn ports_on(&self, link: u32) -> usize {
+        self.shared.look(|state| state.open_ports.values().filter(|port| port.link == link).count())
     }
 
     /// Interfaces on which routers were solicited since the last call.

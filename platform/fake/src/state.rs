@@ -64,7 +64,16 @@ impl View {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Waiting {
     Tun { device: u64, waker: u64 },
-    Port { link: u32, waker: u64, end: Option<Timestamp> },
+    Port { device: u64, waker: u64, end: Option<Timestamp> },
+}
+
+/// A port as the host sees it.
+#[derive(Debug)]
+pub(crate) struct OpenPort {
+    pub(crate) link: u32,
+    pub(crate) v6: Ipv6Addr,
+    /// What has come in and was not taken yet.
+    pub(crate) queue: VecDeque<(MacAddress, Vec<u8>)>,
 }
 
 /// Somebody who waits for virtual time to pass.
@@ -86,8 +95,9 @@ pub(crate) struct State {
     pub(crate) in_place: View,
     pub(crate) from_apps: VecDeque<Vec<u8>>,
     pub(crate) to_apps: VecDeque<Vec<u8>>,
-    pub(crate) from_link: BTreeMap<u32, VecDeque<(MacAddress, Vec<u8>)>>,
     pub(crate) to_link: BTreeMap<u32, VecDeque<Sent>>,
+    /// By number.
+    pub(crate) open_ports: BTreeMap<u64, OpenPort>,
     /// Interfaces on which routers were solicited, and neighbours that were to be resolved.
     pub(crate) solicited: Vec<u32>,
     pub(crate) resolving: Vec<(u32, Ipv6Addr)>,
@@ -127,10 +137,23 @@ impl State {
         if strikes { Err(call.error()) } else { Ok(()) }
     }
 
+    /// A packet comes in on an interface: to the port of its destination, or to all if it has none there.
+    pub(crate) fn arrive(&mut self, link: u32, from: MacAddress, packet: &[u8]) {
+        let to = packet.get(24..).and_then(|rest| rest.first_chunk::<16>()).copied().map(Ipv6Addr::from);
+        let owned = self.open_ports.values().any(|port| port.link == link && Some(port.v6) == to);
+        for port in self.open_ports.values_mut().filter(|port| port.link == link) {
+            if !owned || Some(port.v6) == to {
+                port.queue.push_back((from, packet.to_vec()));
+            }
+        }
+    }
+
     /// A tunnel is gone, and with it what was on it.
     pub(crate) fn remove_tunnel(&mut self) {
         let view = &mut self.in_place;
         view.tunnels -= 1;
+        // What nobody has read is lost.
+        self.from_apps.clear();
         (view.address, view.device_mtu, view.route) = (None, None, None);
     }
 
@@ -148,12 +171,12 @@ impl State {
                     || self.deleted.contains(device)
                     || self.breaks(Call::TunWait)
             }
-            Waiting::Port { link, waker, end } => {
+            Waiting::Port { device, waker, end } => {
+                let port = self.open_ports.get(device);
                 self.woken.contains(waker)
-                    || self.from_link.get(link).is_some_and(|queue| !queue.is_empty())
+                    || port.is_none_or(|port| !port.queue.is_empty() || !self.network.links.contains_key(&port.link))
                     || end.is_some_and(|end| end <= self.now)
                     || self.breaks(Call::PortWait)
-                    || !self.network.links.contains_key(link)
             }
         }
     }
@@ -169,11 +192,11 @@ impl State {
         }
         let (packet, over, gone) = match waiting {
             Waiting::Tun { device, .. } => (!self.from_apps.is_empty(), false, self.deleted.contains(device)),
-            Waiting::Port { link, end, .. } => (
-                self.from_link.get(link).is_some_and(|queue| !queue.is_empty()),
-                end.is_some_and(|end| end <= self.now),
-                !self.network.links.contains_key(link),
-            ),
+            Waiting::Port { device, end, .. } => {
+                let port = self.open_ports.get(device);
+                let gone = port.is_none_or(|port| !self.network.links.contains_key(&port.link));
+                (port.is_some_and(|port| !port.queue.is_empty()), end.is_some_and(|end| end <= self.now), gone)
+            }
         };
         if gone {
             Some(Err(io::Error::other("no such interface")))
@@ -182,7 +205,10 @@ impl State {
         } else if over {
             Some(Ok(Ready::Timeout))
         } else {
-            self.failing.get_mut(&call).is_some_and(|fault| fault.is_due() && fault.strikes()).then(|| Err(call.error()))
+            self.failing
+                .get_mut(&call)
+                .is_some_and(|fault| fault.is_due() && fault.strikes())
+                .then(|| Err(call.error()))
         }
     }
 
