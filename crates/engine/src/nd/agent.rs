@@ -71,6 +71,8 @@ pub struct Agent {
     phase: Phase,
     /// An answer of the gateway is waited for.
     asking_gateway: bool,
+    /// The question whether anybody has X has not left the host.
+    unasked: bool,
     frames: VecDeque<Vec<u8>>,
     events: VecDeque<AgentEvent>,
 }
@@ -82,6 +84,7 @@ impl Agent {
         let mut agent = Self {
             phase: Phase::Quiet,
             asking_gateway: false,
+            unasked: false,
             frames: VecDeque::new(),
             events: VecDeque::new(),
             config,
@@ -91,6 +94,7 @@ impl Agent {
     }
 
     fn start(&mut self, now: Timestamp) {
+        self.unasked = false;
         self.phase = if !self.config.answers {
             Phase::Quiet
         } else if self.config.owned {
@@ -203,6 +207,12 @@ impl Agent {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         match self.phase {
+            Phase::Asking { until } if until <= now && self.unasked => {
+                // Silence says nothing where nobody was asked.
+                self.unasked = false;
+                self.send(dad_probe(self.config.mac, self.config.address));
+                self.phase = Phase::Asking { until: now + DAD_WAIT };
+            }
             Phase::Asking { until } if until <= now => {
                 self.events.push_back(AgentEvent::Claimed(self.config.address));
                 self.phase = Phase::Ours { left: ANNOUNCEMENTS, next: now };
@@ -215,6 +225,15 @@ impl Agent {
                 self.phase = Phase::Ours { left: left - 1, next: now + REPEAT };
             }
             Phase::Asking { .. } | Phase::Ours { .. } | Phase::Lost | Phase::Quiet => {}
+        }
+    }
+
+    /// A frame could not be sent. If it may have been the question whether anybody has X, that is asked again.
+    pub fn not_sent(&mut self) {
+        match self.phase {
+            Phase::Asking { .. } => self.unasked = true,
+            // Announcements are repeated, and answers asked for again.
+            Phase::Ours { .. } | Phase::Lost | Phase::Quiet => {}
         }
     }
 
@@ -326,6 +345,18 @@ mod tests {
         agent.handle(&asks("fe80::9"));
         assert!(sent(&mut agent).is_empty());
         agent.handle_timeout(ms(1000));
+        assert!(agent.is_claimed());
+    }
+
+    #[test]
+    fn what_was_not_asked_is_asked_again() {
+        let mut agent = Agent::new(config(Dad::Strict), ms(0));
+        assert_eq!(sent(&mut agent).len(), 1);
+        agent.not_sent();
+        agent.handle_timeout(ms(1000));
+        assert!(matches!(sent(&mut agent)[..], [Message::Solicitation { source, .. }] if source.is_unspecified()));
+        assert_eq!((agent.poll_event(), agent.poll_timeout()), (None, Some(ms(2000))));
+        agent.handle_timeout(ms(2000));
         assert!(agent.is_claimed());
     }
 

@@ -202,6 +202,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
         while let Some(frame) = self.agent.poll_frame() {
             if self.line.port.send_frame(&frame).is_err() {
                 self.shared.counters.send_error();
+                self.agent.not_sent();
             }
         }
         while let Some(event) = self.agent.poll_event() {

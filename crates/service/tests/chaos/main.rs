@@ -12,6 +12,7 @@ mod chaos;
 mod checks;
 mod dice;
 mod events;
+mod found;
 mod happen;
 mod network;
 mod observer;
