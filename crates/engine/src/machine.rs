@@ -410,6 +410,7 @@ impl Engine {
         self.end_lingering(now);
         self.prepare(now);
         self.prepare_twin();
+        self.disown();
         self.strand();
         self.watch(now);
         if self.plane.is_none() {

@@ -253,6 +253,16 @@ impl Engine {
         }
     }
 
+    /// An X that no line has is defended by nobody: whoever wants it again has to ask again (RFC 4862 section 5.4).
+    pub(super) fn disown(&mut self) {
+        let plane = self.plane.as_ref().map(|plane| plane.config.v6);
+        let beside = [&self.spare, &self.twin].map(|beside| beside.as_ref().map(|beside| beside.config.plane.v6));
+        let [spare, twin] = beside;
+        for claim in self.claims.values_mut() {
+            claim.owned &= claim.address.is_some() && [plane, spare, twin].contains(&claim.address);
+        }
+    }
+
     /// Somebody else has this X. Says whether there is no other to try.
     pub(super) fn taken(&mut self, address: Ipv6Addr, now: Timestamp) -> bool {
         let mut exhausted = false;

@@ -1,6 +1,6 @@
 //! More than one uplink, and uplinks that change.
 
-use model::{LinkKind, MacAddress};
+use model::{LinkKind, MacAddress, PlaneEvent};
 
 use crate::network::{ETH, Network, VPN, WLAN};
 use crate::world::World;
@@ -262,4 +262,24 @@ fn a_renumbered_link_gets_an_x_of_the_new_prefix() {
     world.look();
     assert_eq!(world.took(), ["plane eth0 64:ff9b::/96", "end stranded flows"]);
     assert!(world.x().to_string().starts_with("2001:db8:9:"));
+}
+
+/// While the uplink was on another network, somebody else may have taken the address.
+#[test]
+fn an_x_that_was_let_go_is_asked_for_again() {
+    let mut world = World::started(Network::two_uplinks());
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    world.pref64(WLAN, "64:ff9b::/96", 1800);
+    world.claimed();
+    let x = world.spare.clone().expect("a spare").plane.v6;
+    world.report_spare(PlaneEvent::Claimed(x));
+    let home = world.network.link(WLAN).addresses.clone();
+    world.network.link(WLAN).addresses.clear();
+    world.network.add_address(WLAN, "2001:db8:77::5/64");
+    world.look();
+    assert_ne!(world.spare.as_ref().expect("a spare").plane.v6, x);
+    world.network.link(WLAN).addresses = home;
+    world.look();
+    let spare = world.spare.clone().expect("a spare").plane;
+    assert_eq!((spare.v6, spare.owned), (x, false));
 }
