@@ -71,7 +71,7 @@ impl Engine {
     }
 
     /// Whether packets may leave from X: optimistic DAD lets them before anybody could have objected.
-    fn may_use(&self, config: &PlaneConfig) -> bool {
+    pub(super) fn may_use(&self, config: &PlaneConfig) -> bool {
         config.dad == Dad::Optimistic || self.has_claimed(config)
     }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use model::{Generation, ProbeTarget, Timestamp};
+use model::{Generation, PlaneConfig, ProbeTarget, Timestamp};
 
 use super::Engine;
 use crate::Action;
@@ -62,8 +62,10 @@ impl Engine {
                     // Without an X of its own there, its word as a router is what can be asked for.
                     None => self.push(Action::SolicitRouters { link }),
                 },
-                Want::Probe { place, targets } => match self.generation_at(place) {
-                    Some(generation) => self.push(Action::Probe { generation, targets }),
+                Want::Probe { place, targets } => match self.line_at(place).map(|line| (line.generation, line)) {
+                    Some((generation, line)) if self.may_use(line) => self.push(Action::Probe { generation, targets }),
+                    // In a second, or when it is next due.
+                    Some(_) => {}
                     None => self.health.cannot_ask(place, now),
                 },
             }
@@ -98,17 +100,16 @@ impl Engine {
         let plane = self.plane.as_ref().filter(|plane| plane.started).map(|plane| &plane.config);
         let spare = self.spare.as_ref().filter(|spare| spare.started && spare.config.answers);
         let mut lines = plane.into_iter().chain(spare.map(|spare| &spare.config.plane));
-        let uses = |config: &&model::PlaneConfig| (config.uplink.link, config.uplink.gateway) == (link, router);
+        let uses = |config: &&PlaneConfig| (config.uplink.link, config.uplink.gateway) == (link, router);
         lines.find(uses).map(|config| config.generation)
     }
 
-    fn generation_at(&self, place: Place) -> Option<Generation> {
+    fn line_at(&self, place: Place) -> Option<&PlaneConfig> {
         let plane = self.plane.as_ref().filter(|plane| plane.started).map(|plane| &plane.config);
         // Nothing may be sent from an X that the spare does not answer for.
         let ready = self.spare.as_ref().filter(|spare| spare.started && spare.config.answers);
         let mut lines = plane.into_iter().chain(ready.map(|spare| &spare.config.plane));
-        let found = lines.find(|config| Place { link: config.uplink.link, pref64: config.pref64 } == place);
-        found.map(|config| config.generation)
+        lines.find(|config| Place { link: config.uplink.link, pref64: config.pref64 } == place)
     }
 
     /// Asks the captive portal APIs of attached networks.

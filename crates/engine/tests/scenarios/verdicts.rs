@@ -321,3 +321,23 @@ fn a_spare_that_was_not_asked_is_not_accused() {
     world.pref64(WLAN, "64:ff9b::/96", 65_528);
     assert_eq!(world.status().uplink.unwrap().name, "wlan0");
 }
+
+/// RFC 4862 section 5.4: what is tentative sends nothing, and asks no server whether the path is back.
+#[test]
+fn strict_asks_nobody_before_x_is_claimed() {
+    let mut settings = with_server();
+    settings.dad.set(Dad::Strict, Origin::Config);
+    let mut world = World::started_with(Network::ipv6_only(), settings);
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    world.until(1_000);
+    world.claimed();
+    mute(&mut world, 9_000, true, &[SERVER]);
+    assert_eq!(world.verdict(), "down CL-501");
+    world.network.link(ETH).addresses.clear();
+    world.network.add_address(ETH, "2001:db8:77::5/64");
+    world.look();
+    assert_eq!(count(&pass(&mut world, 60_000, true), "probe"), 0);
+    world.claimed();
+    assert_ne!(count(&pass(&mut world, 120_000, true), "probe"), 0);
+    assert_eq!(world.verdict(), "down CL-501", "nobody has answered");
+}
