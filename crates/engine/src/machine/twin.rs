@@ -50,6 +50,8 @@ impl Engine {
         }
         let Some(mut config) = wanted else {
             self.twin = None;
+            // Once nobody answers for it, it may become somebody else's.
+            self.former = None;
             return self.push(Action::SetTwin(None));
         };
         self.generation = self.generation.next();

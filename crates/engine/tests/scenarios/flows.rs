@@ -244,3 +244,22 @@ fn no_second_x_where_none_would_suit() {
     world.until(60_000);
     assert!(world.twin.is_none());
 }
+
+/// While its line was closed, somebody else may have taken it.
+#[test]
+fn a_former_x_that_was_let_go_does_not_come_back() {
+    let mut network = Network::two_uplinks();
+    network.forget_neighbours(WLAN);
+    let mut world = World::armed_on(network);
+    world.pref64(WLAN, "64:ff9b::/96", 1800);
+    world.pref64(ETH, "2001:db8:64::/96", 1800);
+    let next = world.twin.as_ref().expect("claimed in the background").plane.v6;
+    world.report_twin(PlaneEvent::Claimed(next));
+    assert!(world.twin.as_ref().is_some_and(|twin| twin.lingers));
+    world.pref64(ETH, "64:ff9b::/96", 0);
+    world.pref64(ETH, "2001:db8:64::/96", 0);
+    assert!(world.twin.is_none(), "its uplink has no prefix, the other one no router");
+    world.pref64(ETH, "2001:db8:64::/96", 1800);
+    assert_eq!(world.verdict(), "working CL-004");
+    assert!(world.twin.is_none());
+}
