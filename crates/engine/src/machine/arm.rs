@@ -38,6 +38,10 @@ impl Engine {
             if self.plane.is_some() {
                 self.lost_for(path, "uplink-changed", now);
             }
+            if path.trouble == Trouble::GatewaySilent {
+                // It was waited for; what is still armed leads where nothing is any more.
+                self.withdraw(now);
+            }
             return self.resolve(path, now);
         };
         self.resolving.remove(&path.link);

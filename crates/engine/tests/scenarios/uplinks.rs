@@ -283,3 +283,21 @@ fn an_x_that_was_let_go_is_asked_for_again() {
     let spare = world.spare.clone().expect("a spare").plane;
     assert_eq!((spare.v6, spare.owned), (x, false));
 }
+
+#[test]
+fn no_default_is_left_while_the_only_other_router_is_silent() {
+    let mut network = Network::two_uplinks();
+    network.forget_neighbours(WLAN);
+    let mut world = World::started(network);
+    world.pref64(ETH, "64:ff9b::/96", 1800);
+    world.pref64(WLAN, "64:ff9b::/96", 1800);
+    world.until(5_000);
+    world.claimed();
+    world.took();
+    world.pref64(ETH, "64:ff9b::/96", 0);
+    assert_eq!(world.verdict(), "checking CL-202");
+    assert_eq!(world.intent.default_v4, None);
+    world.network.resolve(WLAN);
+    world.look();
+    assert_eq!(world.verdict(), "working CL-004");
+}
