@@ -42,8 +42,7 @@ pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, line: &Line<I>) {
         }
         down.obey(&mut buf);
         if let Err(error) = down.drain(&mut buf).and_then(|()| down.rest()) {
-            let generation = down.role.config.generation;
-            return shared.report(generation, PlaneEvent::Failed(format!("the uplink's socket is gone: {error}")));
+            return shared.report(line.dies(), PlaneEvent::Failed(format!("the uplink's socket is gone: {error}")));
         }
     }
 }

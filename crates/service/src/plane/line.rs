@@ -1,13 +1,13 @@
 //! One uplink of the plane: its port, its thread, and what it is there for.
 
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use engine::flow::Home;
-use model::{MacAddress, PlaneConfig, ProbeTarget, SpareConfig};
+use model::{Generation, MacAddress, PlaneConfig, ProbeTarget, SpareConfig};
 use platform_api::{HostError, PlaneIo, PortConfig, Waker};
 
 use super::{Shared, down, spawn};
@@ -62,6 +62,8 @@ pub(super) struct Line<I: PlaneIo> {
     pub(super) role: ArcSwap<Role>,
     pub(super) stop: AtomicBool,
     pub(super) wake: I::Waker,
+    /// Its thread has ended by itself.
+    dead: AtomicBool,
     orders: Orders<Order>,
 }
 
@@ -100,6 +102,7 @@ impl<I: PlaneIo> Line<I> {
             role: ArcSwap::new(role),
             stop: AtomicBool::new(false),
             wake: io.waker()?,
+            dead: AtomicBool::new(false),
             orders: Orders::default(),
         }))
     }
@@ -107,6 +110,20 @@ impl<I: PlaneIo> Line<I> {
     pub(super) fn assign(&self, role: Arc<Role>) {
         self.role.store(role);
         self.wake.wake();
+    }
+
+    /// The line's thread ends by itself: gives the generation to tell that about. Whoever assigns a role at this very moment
+    /// finds the line [dead](Self::is_dead) afterwards, or the role is found here: the end is told about the role in force.
+    pub(super) fn dies(&self) -> Generation {
+        self.dead.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        self.role.load().config.generation
+    }
+
+    /// Whether the line's thread has ended by itself. Ask after a role is assigned.
+    pub(super) fn is_dead(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.dead.load(Ordering::SeqCst)
     }
 
     pub(super) fn order(&self, order: Order) {

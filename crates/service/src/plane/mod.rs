@@ -13,7 +13,7 @@ mod traffic;
 mod up;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -62,6 +62,8 @@ struct Shared<I: PlaneIo> {
     ways: ArcSwap<Ways<I>>,
     orders: Orders<EndFlows>,
     stop: AtomicBool,
+    /// The tunnel's thread has ended by itself.
+    dead: AtomicBool,
     wake_up: I::Waker,
     counters: Arc<Counters>,
     traffic: Traffic,
@@ -73,6 +75,19 @@ impl<I: PlaneIo> Shared<I> {
     fn report(&self, generation: Generation, event: PlaneEvent) {
         // Nobody listens only when the service is ending.
         let _ = self.reports.send((generation, event));
+    }
+
+    /// As [`Line::dies`], for the tunnel.
+    fn dies(&self) -> Generation {
+        self.dead.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        self.ways.load().used.role.config.generation
+    }
+
+    /// That nothing which was taken into use has ended at that very moment.
+    fn check(&self, line: &Line<I>) -> Result<(), HostError> {
+        let dead = line.is_dead() || self.dead.load(Ordering::SeqCst);
+        if dead { Err(HostError::new("use the uplink", std::io::ErrorKind::BrokenPipe.into())) } else { Ok(()) }
     }
 }
 
@@ -149,24 +164,24 @@ impl<I: PlaneIo> Plane<I> {
     /// or as the spare, until [`set_beside`](Self::set_beside) says otherwise; flows that began there go on there.
     pub(crate) fn set(&mut self, config: PlaneConfig) {
         let generation = config.generation;
-        let (event, left) = match self.try_set(config) {
-            Ok((tun, left)) => (PlaneEvent::Started { tun: tun.index, name: tun.name }, left),
-            Err(error) => (PlaneEvent::Failed(error.to_string()), None),
+        let mut left = None;
+        let event = match self.try_set(config, &mut left) {
+            Ok(tun) => PlaneEvent::Started { tun: tun.index, name: tun.name },
+            Err(error) => PlaneEvent::Failed(error.to_string()),
         };
         let _ = self.reports.send((generation, event));
         // Nothing waits for this any more.
         self.closing.add(left.into_iter().map(line::Running::end).collect());
     }
 
-    /// Gives the line that is no longer needed.
-    fn try_set(&mut self, config: PlaneConfig) -> Result<(TunId, Option<line::Running<I>>), HostError> {
-        let Some(running) = &mut self.running else { return Ok((self.start(config)?, None)) };
+    /// Leaves the line that is no longer needed in `left`.
+    fn try_set(&mut self, config: PlaneConfig, left: &mut Option<line::Running<I>>) -> Result<TunId, HostError> {
+        let Some(running) = &mut self.running else { return self.start(config) };
         let (wanted, role) = (port_config(&config), Role::active(config));
-        let mut left = None;
-        if running.used.key == wanted {
+        if running.used.key == wanted && !running.used.line.is_dead() {
             running.used.line.assign(Arc::clone(&role));
         } else {
-            let is_ready = |ready: &mut line::Running<I>| ready.key == wanted;
+            let is_ready = |ready: &mut line::Running<I>| ready.key == wanted && !ready.line.is_dead();
             let ready = [Beside::Spare, Beside::Twin]
                 .into_iter()
                 .find_map(|beside| Some((running.beside(beside).take_if(is_ready)?, beside)));
@@ -185,13 +200,14 @@ impl<I: PlaneIo> Plane<I> {
                 old.line.assign(Role::beside(SpareConfig { plane, answers, lingers: answers }));
                 *running.beside(beside) = Some(old);
             } else {
-                left = Some(old);
+                *left = Some(old);
             }
             running.used.line.assign(Arc::clone(&role));
         }
         running.shared.traffic.set_bell();
         running.publish(Some(role));
-        Ok((running.shared.tun.id().clone(), left))
+        running.shared.check(&running.used.line)?;
+        Ok(running.shared.tun.id().clone())
     }
 
     fn start(&mut self, config: PlaneConfig) -> Result<TunId, HostError> {
@@ -205,6 +221,7 @@ impl<I: PlaneIo> Plane<I> {
             ways: ArcSwap::from_pointee(Ways { used, kept: [const { None }; KEPT] }),
             orders: Orders::default(),
             stop: AtomicBool::new(false),
+            dead: AtomicBool::new(false),
             wake_up: self.io.waker()?,
             counters: Arc::clone(&self.counters),
             traffic: Traffic::default(),
@@ -248,7 +265,10 @@ impl<I: PlaneIo> Plane<I> {
         let mut result = Ok(());
         match (role, &place) {
             (None, _) => {}
-            (Some(role), Some(current)) => current.line.assign(role),
+            (Some(role), Some(current)) => {
+                current.line.assign(role);
+                result = shared.check(&current.line);
+            }
             (Some(role), None) => {
                 let opened = Line::open(&self.io, role).and_then(|line| line::Running::start(&shared, line));
                 result = opened.map(|line| *place = Some(line));

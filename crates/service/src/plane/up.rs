@@ -161,8 +161,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
 
     fn gone(self, error: &std::io::Error) -> Flows {
         if !self.shared.stop.load(Ordering::Acquire) {
-            let generation = self.ways.used.role.config.generation;
-            self.shared.report(generation, PlaneEvent::Failed(format!("the tunnel is gone: {error}")));
+            self.shared.report(self.shared.dies(), PlaneEvent::Failed(format!("the tunnel is gone: {error}")));
         }
         self.flows
     }

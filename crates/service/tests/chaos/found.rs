@@ -30,6 +30,20 @@ impl Chaos {
     }
 }
 
+/// Both report that they have failed, but by then the reserve is in use under another generation.
+#[test]
+fn a_reserve_that_dies_as_it_is_taken_is_no_black_hole() {
+    runtime().block_on(async {
+        let mut chaos = armed().await;
+        let failure = Event::Fail(Call::PortWait, 0, Some(2));
+        chaos.happen(failure).await;
+        chaos.fake.rest();
+        chaos.then([Event::Network(Change::Carrier(0, false))]).await;
+        chaos.converge().await;
+        assert_ne!(chaos.fake.view().route.unwrap().uplink, ETH);
+    });
+}
+
 /// Nobody can object to a question that has not left the host.
 #[test]
 fn an_address_is_not_claimed_before_it_was_asked_for() {
