@@ -32,7 +32,9 @@ impl Engine {
             return (State::Down, Code::AddressConflict, detail);
         }
         let failure = self.failures.get(&path.link);
-        if let Some(undone) = self.undone.filter(|undone| undone.is_quarrel() && failure.is_none()) {
+        // Where nothing is armed, there is nothing to quarrel about.
+        let armed = self.plane.is_some() && failure.is_none();
+        if let Some(undone) = self.undone.filter(|undone| undone.is_quarrel() && armed) {
             let times = undone.times();
             let detail = format!("something on this host took our IPv4 away {times} times; it is put back each time");
             return (State::Limited, Code::Blocked, detail);

@@ -1,9 +1,9 @@
 //! What others undo is put back.
 
 use engine::Event;
-use model::Applied;
+use model::{Applied, PlaneEvent};
 
-use crate::network::{Network, WLAN};
+use crate::network::{ETH, Network, WLAN};
 use crate::world::{World, in_place};
 
 impl World {
@@ -37,7 +37,7 @@ fn an_old_look_says_nothing_about_a_new_intent() {
     let mut world = World::armed();
     let old = Applied { generation: world.intent.generation, ..Applied::default() };
     world.duplicate();
-    world.network.link(crate::network::ETH).mtu6 = 1400;
+    world.network.link(ETH).mtu6 = 1400;
     world.look();
     world.took();
     world.tell(Event::InPlace(old));
@@ -81,13 +81,27 @@ fn a_person_who_asks_again_ends_the_quarrel() {
 #[test]
 fn a_forwarding_host_is_silent_about_both() {
     let mut network = Network::two_uplinks();
-    for link in [crate::network::ETH, WLAN] {
+    for link in [ETH, WLAN] {
         network.link(link).forwards_ipv6 = true;
     }
     let mut world = World::started(network);
-    world.pref64(crate::network::ETH, "64:ff9b::/96", 1800);
+    world.pref64(ETH, "64:ff9b::/96", 1800);
     world.pref64(WLAN, "64:ff9b::/96", 1800);
     let mut both = vec![world.x(), world.spare.as_ref().unwrap().plane.v6];
     both.sort_unstable();
     assert_eq!(world.intent.silent_v6, both);
+}
+
+#[test]
+fn a_quarrel_hides_no_other_trouble() {
+    let mut world = World::armed();
+    for _ in 0..4 {
+        world.finds_nothing();
+    }
+    assert_eq!(world.verdict(), "limited CL-602");
+    world.network.forget_neighbours(ETH);
+    world.look();
+    world.report(PlaneEvent::Failed("gone".into()));
+    assert_eq!(world.verdict(), "checking CL-202");
+    assert_eq!(world.status().owner, model::Owner::None);
 }
