@@ -101,6 +101,12 @@ impl Fake {
         self.shared.change(|state| change(&mut state.network));
     }
 
+    /// The host sleeps and wakes, and says so.
+    pub fn sleep(&self, time: Duration) {
+        self.shared.pass(time);
+        self.tell(HostEvent::Woke);
+    }
+
     /// Changes the network and says that something changed.
     pub fn edit(&self, change: impl FnOnce(&mut NetworkSnapshot)) {
         self.shared.change(|state| change(&mut state.network));

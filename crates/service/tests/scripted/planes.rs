@@ -1,7 +1,9 @@
 //! Arming, moving and standing back.
 
+use std::time::Duration;
+
 use model::{Route, RouteKind};
-use platform_fake::{Call, ETH, Fake, add_ethernet, ipv6_only, unplug};
+use platform_fake::{Call, ETH, Fake, Sent, add_ethernet, ipv6_only, unplug};
 
 use crate::support::Service;
 
@@ -30,6 +32,30 @@ fn arming_and_standing_back_leave_no_thread_and_no_handle() {
     assert_eq!(service.wait_code("CL-004").rearms.count, 20);
     service.end().unwrap();
     assert!(fake.view().is_clean(), "{:?}", fake.view());
+}
+
+#[test]
+fn after_sleep_x_is_claimed_again_and_ipv4_stays() {
+    let fake = Fake::new(ipv6_only());
+    let service = Service::armed(&fake);
+    let x = service.status().clat.unwrap().v6;
+    let claims = || loop {
+        // Duplicate detection asks from the unspecified address.
+        if let Sent::Frame(frame) = fake.link_gets_on(ETH)
+            && (frame[22..38] == [0; 16], &frame[62..78]) == (true, &x.octets()[..])
+        {
+            return;
+        }
+    };
+    claims();
+    let calls = fake.calls().len();
+    let intents = fake.intents().len();
+    fake.sleep(Duration::from_secs(8 * 3600));
+    claims();
+    fake.wait_call(Call::SolicitRouters, calls);
+    assert_eq!(fake.intents().len(), intents, "the host need not notice");
+    assert!(fake.view().is_armed());
+    service.end().unwrap();
 }
 
 #[test]
