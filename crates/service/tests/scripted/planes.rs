@@ -1,9 +1,10 @@
 //! Arming, moving and standing back.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use model::{Route, RouteKind};
-use platform_fake::{Call, ETH, Fake, Sent, add_ethernet, ipv6_only, unplug};
+use platform_fake::{Call, ETH, Fake, ROUTER, Sent, add_ethernet, ipv6_only, unplug};
 
 use crate::support::Service;
 
@@ -39,15 +40,19 @@ fn after_sleep_x_is_claimed_again_and_ipv4_stays() {
     let fake = Fake::new(ipv6_only());
     let service = Service::armed(&fake);
     let x = service.status().clat.unwrap().v6;
-    let claims = || loop {
-        // Duplicate detection asks from the unspecified address.
+    let solicits = |from: [u8; 16], target: [u8; 16]| loop {
         if let Sent::Frame(frame) = fake.link_gets_on(ETH)
-            && (frame[22..38] == [0; 16], &frame[62..78]) == (true, &x.octets()[..])
+            && (frame[22..38] == from, frame[62..78] == target, frame[54] == 135) == (true, true, true)
         {
             return;
         }
     };
+    // Duplicate detection asks from the unspecified address.
+    let claims = || solicits([0; 16], x.octets());
     claims();
+    fake.advance(Duration::from_secs(1));
+    // The first that is asked from X: it is ours.
+    solicits(x.octets(), ROUTER.parse::<Ipv6Addr>().unwrap().octets());
     let calls = fake.calls().len();
     let intents = fake.intents().len();
     fake.sleep(Duration::from_secs(8 * 3600));
