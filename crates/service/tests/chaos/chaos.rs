@@ -334,6 +334,21 @@ impl Chaos {
         }
     }
 
+    /// What is announced no longer is taken back: for how long the service believes it otherwise is its own affair.
+    pub(crate) fn take_back(&mut self) {
+        for uplink in self.network.uplinks.iter_mut().filter(|uplink| uplink.is_usable()) {
+            let (link, router) = (uplink.index, uplink.router());
+            let alive = uplink.alive;
+            let announced: Vec<usize> = uplink.announces.iter().map(|(number, _)| *number).collect();
+            let stands = |heard: &Heard| alive && heard.router == router && announced.contains(&heard.prefix);
+            for heard in uplink.heard.iter().filter(|heard| !stands(heard)) {
+                let (router, bytes) = (Some(heard.router), pref64_option(prefix(heard.prefix), 0));
+                self.fake.tell(HostEvent::RouterOption { link, router, bytes });
+            }
+            uplink.heard.retain(stands);
+        }
+    }
+
     /// Everything goes its way for `time`.
     pub(crate) async fn pass(&mut self, time: Duration) {
         let end = self.fake.now() + time;

@@ -118,6 +118,8 @@ impl Chaos {
     /// Nothing happens any more, apps talk, and what follows is what the reference says.
     pub(crate) async fn converge(&mut self) {
         self.heal();
+        self.look().await;
+        self.take_back();
         self.network.uplinks.iter_mut().for_each(|uplink| uplink.objections = 0);
         if self.dice.once_in(2) {
             // Else it would mostly be others who have IPv4.

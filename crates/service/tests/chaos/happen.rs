@@ -10,13 +10,16 @@ use platform_fake::{Call, View, pref64_option};
 
 use crate::chaos::Chaos;
 use crate::events::{Change, Event};
-use crate::network::{Vpn4, prefix};
+use crate::network::{Uplink, Vpn4, prefix};
 use crate::observer::Observer;
 use crate::packets;
 use crate::service::Service;
 
 /// Events told after a failure.
 const TOLD: usize = 60;
+
+/// Longer than the service waits after a look at the network that has failed.
+const NOTICED_AT_LAST: Duration = Duration::from_millis(1_010);
 
 impl Chaos {
     /// The service ends, and leaves nothing.
@@ -90,11 +93,13 @@ impl Chaos {
             Event::Portal(..) => {}
             Event::Ipv6Only(on) => self.news(on, LinkNews::Ipv6OnlyPreferred(Duration::from_secs(1800))),
             Event::Steal(active) => {
-                // What is on its way was said before.
+                // What is on its way was said before; and an objection to a configuration that changes at that very
+                // moment is one to an older generation, and is not heard.
                 self.look().await;
                 if let Some((link, x)) = self.line(!active) {
                     self.object(link, x);
                 }
+                self.calm().await;
             }
             Event::Asked(active) => self.asked(!active),
             Event::Packets(count) => {
@@ -194,6 +199,7 @@ impl Chaos {
 
     /// Something about the networks.
     async fn change(&mut self, change: Change) {
+        let usable = self.network.uplinks.each_ref().map(Uplink::is_usable);
         let network = &mut self.network;
         match change {
             Change::Present(on, present) => network.uplinks[on].present = present,
@@ -237,5 +243,10 @@ impl Chaos {
             Change::Objections(on, count) => network.uplinks[on].objections = count,
         }
         self.show();
+        if self.network.uplinks.iter().zip(usable).any(|(uplink, was)| was && !uplink.is_usable()) {
+            // What nobody has noticed is not forgotten, and the reference would have to know.
+            self.fake.heal(Call::Snapshot);
+            self.pass(NOTICED_AT_LAST).await;
+        }
     }
 }
