@@ -88,7 +88,7 @@ pub(crate) fn clat_address(secret: &[u8; 32], prefix: Ipv6Net, attempt: u8, v4: 
 }
 
 /// Interface identifiers that RFC 5453 and RFC 2526 set aside.
-fn is_reserved(address: Ipv6Addr) -> bool {
+pub(crate) fn is_reserved(address: Ipv6Addr) -> bool {
     let [_, _, _, _, a, b, c, d] = address.segments();
     let anycast = (a, b, c) == (0xfdff, 0xffff, 0xffff) && d >= 0xff80;
     let router = (a, b, c, d) == (0, 0, 0, 0);

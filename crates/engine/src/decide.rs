@@ -125,6 +125,8 @@ pub(crate) struct Candidate {
     /// Who announced it, if anybody did.
     pub(crate) router: Option<Ipv6Addr>,
     pub(crate) expires: Option<Timestamp>,
+    /// Nobody has said so to this process yet.
+    pub(crate) remembered: bool,
     /// `None`: on whichever uplink leads there.
     pub(crate) link: Option<u32>,
 }
@@ -137,7 +139,8 @@ pub(crate) fn candidates(link: u32, discovery: &Discovery, settings: &Settings) 
             model::Origin::Policy => Pref64Source::Policy,
             model::Origin::Config | model::Origin::Default => Pref64Source::Config,
         };
-        let candidate = |&prefix| Candidate { prefix, source, router: None, expires: None, link: None };
+        let candidate =
+            |&prefix| Candidate { prefix, source, router: None, expires: None, remembered: false, link: None };
         return fixed.value.iter().map(candidate).collect();
     }
     let learnt = || discovery.prefixes(link).iter().filter(|known| settings.allows_pref64(&known.prefix));
@@ -146,6 +149,7 @@ pub(crate) fn candidates(link: u32, discovery: &Discovery, settings: &Settings) 
         source: known.source,
         router: known.router,
         expires: known.expires,
+        remembered: known.remembered.is_some(),
         link: Some(link),
     };
     let by =

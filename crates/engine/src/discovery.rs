@@ -1,12 +1,13 @@
 //! What is known about NAT64 prefixes and resolvers, per uplink.
 
 mod doubt;
+mod recall;
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use model::{Pref64Source, Timestamp};
+use model::{Pref64Source, RememberedNetwork, Timestamp};
 use xlat::Pref64;
 
 use doubt::Doubt;
@@ -31,6 +32,8 @@ pub(crate) struct KnownPref64 {
     heard: Timestamp,
     /// It ends because its router said so.
     withdrawn: bool,
+    /// A former process has learnt it, with this end, and nobody has confirmed it to this one yet.
+    pub(crate) remembered: Option<Timestamp>,
     /// Number of the advertisement it was last seen in and its place there: the newest advertisement wins, within
     /// it the first prefix does (RFC 7050 section 3, "in received order").
     rank: (u64, usize),
@@ -60,12 +63,18 @@ struct PerLink {
     doubt: Option<Doubt>,
     /// When its routers were last asked because something was about to end.
     refresh_asked: Option<Timestamp>,
+    /// Routers of which an option has been heard.
+    spoken: Vec<Option<Ipv6Addr>>,
+    /// The resolvers have answered.
+    answered: bool,
 }
 
 /// Prefixes and resolvers by uplink.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Discovery {
     links: BTreeMap<u32, PerLink>,
+    /// Networks that a former process knew and that have not been seen since.
+    pub(crate) remembered: Vec<RememberedNetwork>,
 }
 
 impl Discovery {
@@ -105,8 +114,16 @@ impl Discovery {
         let rank = (per_link.advertisement, per_link.places);
         per_link.places = per_link.places.saturating_add(1);
         let expires = Some(now + lifetime);
-        let entry =
-            KnownPref64 { prefix, source: Pref64Source::Ra, router, expires, heard: now, withdrawn: false, rank };
+        let entry = KnownPref64 {
+            prefix,
+            source: Pref64Source::Ra,
+            router,
+            expires,
+            heard: now,
+            withdrawn: false,
+            remembered: None,
+            rank,
+        };
         let full = per_link.prefixes.len() >= MAX_PER_LINK;
         match found.and_then(|index| per_link.prefixes.get_mut(index)) {
             Some(known) => *known = entry,
@@ -120,7 +137,9 @@ impl Discovery {
     /// The resolvers of an uplink have answered for `ipv4only.arpa`: these prefixes, and no others by that way. Says
     /// whether anything changed that a decision may depend on.
     pub(crate) fn dns(&mut self, link: u32, prefixes: &[Pref64], ttl: Duration, now: Timestamp) -> bool {
-        let known = &mut self.links.entry(link).or_default().prefixes;
+        let per_link = self.links.entry(link).or_default();
+        per_link.answered = true;
+        let known = &mut per_link.prefixes;
         let before: Vec<Pref64> = known.iter().map(|known| known.prefix).collect();
         known.retain(|known| known.source != Pref64Source::Dns);
         let entry = |(place, prefix): (usize, &Pref64)| KnownPref64 {
@@ -130,6 +149,7 @@ impl Discovery {
             expires: Some(now + ttl),
             heard: now,
             withdrawn: false,
+            remembered: None,
             // Behind every advertisement (RFC 8781 section 5.1).
             rank: (0, place),
         };
@@ -189,7 +209,8 @@ impl Discovery {
         for per_link in self.links.values_mut() {
             let before = (per_link.prefixes.len(), per_link.resolvers.len());
             let ends = |known: &KnownPref64| known.expires.is_some_and(|end| end <= now);
-            let ran_out = per_link.prefixes.iter().any(|known| ends(known) && !known.withdrawn);
+            let ran_out =
+                per_link.prefixes.iter().any(|known| ends(known) && !known.withdrawn && known.remembered.is_none());
             per_link.prefixes.retain(|known| !ends(known));
             per_link.resolvers.retain(|resolver| resolver.expires.is_none_or(|end| end > now));
             per_link.expire_doubted(now);

@@ -5,6 +5,7 @@ mod flows;
 mod hear;
 mod history;
 mod judge;
+mod memory;
 mod mend;
 mod spare;
 mod twin;
@@ -60,6 +61,8 @@ struct Resolving {
 pub(crate) struct Claim {
     /// Which of the prefix's addresses.
     attempt: u8,
+    /// What X was in a former process, where nobody objected: the first choice of this one.
+    remembered: Option<Ipv6Addr>,
     /// Duplicates since the last address that was free.
     pub(crate) duplicates: u8,
     /// After too many of them: when to try the next address all the same.
@@ -82,7 +85,7 @@ impl Claim {
     fn taken(&mut self, now: Timestamp) {
         self.attempt = self.attempt.wrapping_add(1);
         self.duplicates = self.duplicates.saturating_add(1);
-        self.address = None;
+        (self.address, self.remembered) = (None, None);
         self.owned = false;
         self.again = self.is_exhausted().then(|| now + AFTER_CONFLICT);
     }

@@ -10,6 +10,7 @@ mod config;
 mod delta;
 mod dns;
 mod intent;
+mod memory;
 mod network;
 mod news;
 mod plane;
@@ -27,6 +28,7 @@ pub use config::{
 pub use delta::{DeltaReason, NetworkDelta};
 pub use dns::DnsAnswer;
 pub use intent::{Applied, HostIntent, Ipv4Default, StepFailure};
+pub use memory::{Memory, NetworkId, RememberedNetwork, RememberedPref64};
 pub use network::{
     AddressFlags, IPV4_HALVES, Link, LinkAddress, LinkKind, MacAddress, Neighbour, NetworkSnapshot, Route, RouteKind,
     RouteLookup, ipv4_through, solicited_node,

@@ -11,7 +11,7 @@ use super::{Discovery, KnownPref64, PerLink, Resolver};
 
 /// What a router has to say comes in one advertisement, or in several that follow each other at once (RFC 4861
 /// section 6.2.3). What it has not mentioned by then, it no longer says.
-const WORD: Duration = Duration::from_millis(200);
+pub(super) const WORD: Duration = Duration::from_millis(200);
 
 /// How long what only a former router said outlives it. As long as a new network gets: two solicitations, one of
 /// which may be lost, and a router's delays.
@@ -121,7 +121,8 @@ impl Discovery {
     pub(crate) fn is_confirmed(&self, link: u32) -> bool {
         let Some(per_link) = self.links.get(&link) else { return false };
         let heard = |known: &KnownPref64| per_link.doubt.as_ref().is_none_or(|doubt| known.heard >= doubt.since);
-        per_link.prefixes.iter().any(|known| known.source == Pref64Source::Ra && heard(known))
+        let said = |known: &KnownPref64| known.source == Pref64Source::Ra && known.remembered.is_none();
+        per_link.prefixes.iter().any(|known| said(known) && heard(known))
     }
 
     /// Uplinks whose routers should be asked now because what they announced ends soon.

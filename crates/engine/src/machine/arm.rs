@@ -105,19 +105,22 @@ impl Engine {
 
     /// The gateway's address on the link as the plane or the spare knows it, while the kernel asks again.
     pub(super) fn mac_in_use(&self, path: &Path) -> Option<MacAddress> {
+        self.mac_of(path.link, path.gateway)
+    }
+
+    /// The same of any gateway.
+    pub(super) fn mac_of(&self, link: u32, gateway: Ipv6Addr) -> Option<MacAddress> {
         let plane = self.plane.as_ref().map(|plane| &plane.config.uplink);
         let spare = self.spare.as_ref().map(|spare| &spare.config.plane.uplink);
         let mut uplinks = plane.into_iter().chain(spare);
-        uplinks
-            .find(|uplink| uplink.link == path.link && uplink.gateway == path.gateway)
-            .map(|uplink| uplink.gateway_mac)
+        uplinks.find(|uplink| uplink.link == link && uplink.gateway == gateway).map(|uplink| uplink.gateway_mac)
     }
 
     /// X for this path: kept as long as the /64 stays, whatever the NAT64 prefix; chosen afresh after a duplicate.
     pub(super) fn claim(&mut self, path: &Path) -> Ipv6Addr {
         let claim = self.claims.entry(path.prefix).or_default();
         let choose = || clat_address(&self.secret, path.prefix, claim.attempt, path.v4, path.pref64);
-        *claim.address.get_or_insert_with(choose)
+        *claim.address.get_or_insert_with(|| claim.remembered.unwrap_or_else(choose))
     }
 
     pub(super) fn is_out_of_addresses(&self, path: &Path) -> bool {

@@ -26,7 +26,7 @@ impl Engine {
             settings.pref64_sources.value.contains(&Pref64Source::Dns) && settings.pref64_static.value.is_empty();
         let idle = self.shutting_down || !settings.enabled.value || !by_dns;
         for link in self.discovery.links().collect::<Vec<_>>() {
-            let announced = |candidate: &Candidate| candidate.source == Pref64Source::Ra;
+            let announced = |candidate: &Candidate| candidate.source == Pref64Source::Ra && !candidate.remembered;
             let is_announced = candidates(link, &self.discovery, &self.settings).iter().any(announced);
             if idle || !uplinks.contains(&link) || is_announced {
                 self.asker.forget(link);

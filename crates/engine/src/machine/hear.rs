@@ -78,6 +78,7 @@ impl Engine {
             self.claims.retain(|prefix, _| attached.contains(prefix));
         }
         self.snapshot = Some(snapshot);
+        self.recall(now);
         self.note_resolved();
     }
 
@@ -87,6 +88,7 @@ impl Engine {
             self.discovery.spoke(link, router, now);
             self.gateway_answered(link, router, now);
         }
+        self.discovery.heard(link, router, now);
         match RouterOption::parse(bytes) {
             Ok(RouterOption::Pref64 { prefix, lifetime }) => {
                 if self.discovery.pref64(link, router, prefix, lifetime, now) {
@@ -250,6 +252,7 @@ impl Engine {
         for claim in self.claims.values_mut().filter(|claim| claim.address == Some(address)) {
             claim.duplicates = 0;
             claim.owned = true;
+            claim.remembered = None;
         }
     }
 

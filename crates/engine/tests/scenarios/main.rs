@@ -13,6 +13,7 @@ mod flows;
 mod health;
 mod ladder;
 mod lifecycle;
+mod memory;
 mod mend;
 mod mtu;
 mod network;

@@ -34,6 +34,8 @@ enum Happening {
     /// A router speaks of a /64 at that moment of the host's clock.
     Refresh(u32, u8, u64),
     Person(bool),
+    /// `kill -9`; the new process has the old one's memory.
+    Restart,
     /// The host's answer to its last question, or to the one that many generations ago.
     Applied(u64, bool),
     Answers(Answer, Answer, Answer),
@@ -143,6 +145,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (link(), 0u32..3).prop_map(|(link, count)| Happening::Blink(link, count)),
         2 => (link(), 1u8..4, 0u64..60).prop_map(|(link, net, at)| Happening::Refresh(link, net, at)),
         1 => any::<bool>().prop_map(Happening::Person),
+        1 => Just(Happening::Restart),
         3 => (prop_oneof![4 => Just(0u64), 1 => 0u64..4], prop::bool::weighted(0.7))
             .prop_map(|(age, done)| Happening::Applied(age, done)),
         1 => (answer(), answer(), answer()).prop_map(|(p, h, c)| Happening::Answers(p, h, c)),
@@ -247,6 +250,7 @@ fn happen(world: &mut World, happening: Happening) {
             let length = Some(std::time::Duration::from_secs(30));
             world.tell(if rearm { Event::Rearm } else { Event::Pause { length, reason: String::new() } });
         }
+        Happening::Restart => world.restart(),
         Happening::Applied(age, done) => {
             let mut intent = world.intent.clone();
             intent.generation = Generation(intent.generation.0.saturating_sub(age));
