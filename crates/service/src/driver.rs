@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 use crate::config::{InForce, Sources};
 use crate::dns;
 use crate::log;
+use crate::memory::Keeper;
 use crate::names::Names;
 use crate::plane::{Order, Plane, Report};
 use crate::portal;
@@ -45,6 +46,7 @@ pub(crate) struct Driver<H: Host, I: PlaneIo> {
     heard: mpsc::UnboundedSender<Event>,
     clock: Arc<dyn Clock>,
     engine: Engine,
+    keeper: Keeper,
     process: ProcessInfo,
     sources: Sources,
     in_force: InForce,
@@ -60,16 +62,26 @@ pub(crate) struct Driver<H: Host, I: PlaneIo> {
 }
 
 impl<H: Host, I: PlaneIo> Driver<H, I> {
-    pub(crate) fn new(host: H, io: I, clock: Arc<dyn Clock>, sources: Sources, secret: [u8; 32]) -> Self {
+    pub(crate) fn new(
+        host: H,
+        io: I,
+        clock: Arc<dyn Clock>,
+        sources: Sources,
+        secret: [u8; 32],
+        keeper: Keeper,
+    ) -> Self {
         let (sender, reports) = mpsc::unbounded_channel();
         let (heard, answers) = mpsc::unbounded_channel();
+        let mut engine = Engine::new(Settings::default(), secret, clock.now());
+        engine.remember(keeper.kept());
         Self {
             host,
             plane: Plane::new(io, Arc::clone(&clock), sender),
             reports,
             answers,
             heard,
-            engine: Engine::new(Settings::default(), secret, clock.now()),
+            engine,
+            keeper,
             sources,
             in_force: InForce::nothing_read(),
             clock,
@@ -115,6 +127,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
             let settled = self.clock.now();
             self.engine.handle_timeout(settled);
             self.act().await;
+            self.keeper.look(&self.engine, &*self.clock);
             let wake = self.next_wake(settled);
             tokio::select! {
                 biased;
@@ -139,11 +152,13 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
             }
         };
         info!("stopping");
+        let memory = self.engine.memory();
         self.engine.handle(Event::Shutdown, self.clock.now());
         self.act().await;
         serving.abort();
         // Its end removes the socket.
         let _ = serving.await;
+        self.keeper.close(memory, &*self.clock).await;
         result
     }
 
@@ -157,7 +172,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         let engine = self.engine.poll_timeout(settled).map(|at| at.since(now));
         let snapshot = self.last_snapshot.filter(|_| self.stale).map(|last| (last + SNAPSHOT_PAUSE).since(now));
         // tokio counts in milliseconds; a wait that ends a moment early would spin.
-        let again = self.look_again.map(|at| at.since(now));
+        let again = [self.look_again, self.keeper.next()].into_iter().flatten().min().map(|at| at.since(now));
         [engine, snapshot, again].into_iter().flatten().min().map(|wait| wait.saturating_add(Duration::from_millis(1)))
     }
 

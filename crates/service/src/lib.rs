@@ -9,11 +9,13 @@ pub mod config;
 pub mod dns;
 mod driver;
 pub mod log;
+mod memory;
 mod names;
 mod options;
 mod os;
 mod plane;
 pub mod portal;
+mod private;
 mod rights;
 mod secret;
 mod watch;
@@ -51,5 +53,6 @@ pub async fn serve(
     watch::start(&options.config, &options.policy_dir, changed.clone());
     tokio::spawn(async move { while reload.recv().await.is_some() && changed.send(()).await.is_ok() {} });
     let sources = config::Sources::new(&options.config, &options.policy_dir);
-    driver::Driver::new(host, io, clock, sources, secret).run(server, stop, read_again).await
+    let keeper = memory::Keeper::open(&options.state_dir, &*clock);
+    driver::Driver::new(host, io, clock, sources, secret, keeper).run(server, stop, read_again).await
 }

@@ -23,6 +23,6 @@ pub use other::{Signals, run};
 #[cfg(unix)]
 mod unix;
 #[cfg(not(unix))]
-pub(crate) use other::{Fingerprint, fingerprint, trusted};
+pub(crate) use other::{Fingerprint, fingerprint, open_ours, sync_directory, trusted};
 #[cfg(unix)]
-pub(crate) use unix::{Fingerprint, fingerprint, trusted};
+pub(crate) use unix::{Fingerprint, fingerprint, open_ours, sync_directory, trusted};

@@ -1,13 +1,13 @@
 //! The host's secret for address generation (RFC 7217 section 5): made once, kept in the state directory.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use tracing::warn;
 
-use crate::os;
+use crate::private;
 
 const FILE: &str = "secret";
 
@@ -25,22 +25,14 @@ pub(crate) fn load_or_create(state_dir: &Path) -> Result<[u8; 32]> {
     }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).context("get random bytes from the system")?;
-    write_private(&path, &secret).with_context(|| format!("write {}", path.display()))?;
+    private::replace(&path, &secret).with_context(|| format!("write {}", path.display()))?;
     Ok(secret)
-}
-
-/// Whole or not at all: written beside, then renamed over.
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = os::create_private(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(beside, path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os;
 
     #[test]
     fn is_made_once_and_replaced_when_damaged() {

@@ -88,6 +88,21 @@ pub(crate) fn trusted(_: &std::fs::Metadata) -> Result<(), String> {
     Err("policy files are not taken on Windows".to_owned())
 }
 
+/// Opens a file of ours to be read: no link to elsewhere.
+#[cfg(windows)]
+pub(crate) fn open_ours(path: &Path) -> io::Result<File> {
+    if std::fs::symlink_metadata(path)?.is_file() {
+        return File::open(path);
+    }
+    Err(io::Error::other("it is not a plain file"))
+}
+
+/// NTFS keeps a journal of names; a directory cannot be flushed.
+#[cfg(windows)]
+pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// What changes with a file: size, times of change and creation.
 #[cfg(windows)]
 pub(crate) type Fingerprint = (u64, Option<std::time::SystemTime>, Option<std::time::SystemTime>);

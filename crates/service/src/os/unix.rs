@@ -1,5 +1,9 @@
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
 
 /// Whether what stands in a file, or which files stand in a directory, is the administrator's word: nobody else can have
 /// written it.
@@ -28,4 +32,21 @@ pub(crate) fn fingerprint(metadata: &Metadata) -> Fingerprint {
         (metadata.ctime(), metadata.ctime_nsec()),
         (metadata.uid(), metadata.mode()),
     )
+}
+
+/// Opens a file of ours to be read: no link to elsewhere, nothing that could block, nobody else's.
+pub(crate) fn open_ours(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    trusted(&metadata).map_err(io::Error::other)?;
+    Ok(file)
+}
+
+/// Has what was renamed in a directory be on the disk.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
