@@ -102,7 +102,7 @@ impl World {
             .arg("--policy-dir")
             .arg(self.policies())
             .arg("--state-dir")
-            .arg(self.directory.path().join("state"))
+            .arg(self.state())
             .arg("--socket")
             .arg(&socket)
             .envs(environment.iter().copied())
@@ -111,6 +111,23 @@ impl World {
             .stderr(std::fs::File::create(&log)?);
         let child = command.spawn().context("start everclatd")?;
         Ok(Daemon { child, socket, log, started: Instant::now() })
+    }
+
+    /// Where it keeps what survives it.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
+    /// The next service has to learn everything, as on the first start.
+    ///
+    /// # Errors
+    /// When what the former one kept cannot be removed.
+    pub fn forget(&self) -> Result<()> {
+        match std::fs::remove_file(self.state().join("memory.json")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Where its administrator's policies are; nobody has made it yet.

@@ -193,6 +193,7 @@ fn first_reply_after_start() -> Result<()> {
     let world = World::new("e2e-start", |_| ())?;
     let mut took = Vec::new();
     for _ in 0..repetitions(5, 20) {
+        world.forget()?;
         let daemon = world.start()?;
         world.first_reply()?;
         took.push(daemon.started.elapsed());

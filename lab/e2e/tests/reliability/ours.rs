@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use everclat_e2e::events::Notice;
 use everclat_e2e::{World, figure, repetitions, until};
-use lab::{AnnouncedPref64, Dns64, Fault, LabConfig, Pref64, RaPatch, UplinkConfig};
+use lab::{AnnouncedPref64, Dns64, Fault, LabConfig, Pref64, RaDelay, RaPatch, UplinkConfig};
 
 use crate::{Sample, bar, cut, has_address, judge, plug_in, sample, server4, settled, trace, uses};
 
@@ -159,9 +159,9 @@ fn swallow(world: &World, prefix: Pref64) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn killed_and_started_again() -> Result<()> {
-    let world = World::new("e2e-rel-kill", |_| ())?;
+/// Kills it and starts the next one when it is gone; the network is changed by `change`.
+fn killed(name: &str, change: impl FnOnce(&mut LabConfig)) -> Result<Vec<Sample>> {
+    let world = World::new(name, change)?;
     let mut daemon = world.start()?;
     let mut samples = Vec::new();
     for _ in 0..repetitions(2, 30) {
@@ -176,5 +176,30 @@ fn killed_and_started_again() -> Result<()> {
         daemon = next.context("started again")?;
     }
     daemon.stop()?;
-    judge("`kill -9`, restart at once", Some(bar(300, 700)), samples)
+    Ok(samples)
+}
+
+#[test]
+fn killed_and_started_again() -> Result<()> {
+    judge("`kill -9`, restart at once", Some(bar(300, 700)), killed("e2e-rel-kill", |_| ())?)
+}
+
+/// Routers announce their resolvers only, and take their time (RFC 4861).
+#[test]
+fn killed_and_started_again_where_only_dns_tells() -> Result<()> {
+    let samples = killed("e2e-rel-kill-dns", |config| {
+        for uplink in &mut config.uplinks {
+            uplink.translated = uplink.pref64.drain(..).map(|announced| announced.prefix).collect();
+            uplink.ra_delay = RaDelay::Rfc4861;
+        }
+    })?;
+    judge("`kill -9`, restart at once, PREF64 by DNS, slow routers", Some(bar(300, 700)), samples)
+}
+
+#[test]
+fn killed_and_started_again_among_slow_routers() -> Result<()> {
+    let samples = killed("e2e-rel-kill-slow", |config| {
+        config.uplinks.iter_mut().for_each(|uplink| uplink.ra_delay = RaDelay::Rfc4861);
+    })?;
+    judge("`kill -9`, restart at once, slow routers", Some(bar(300, 700)), samples)
 }
