@@ -88,6 +88,7 @@ pub enum Reply {
 
 /// Every setting, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SettingsReport {
     /// In the order of the documentation.
     pub settings: Vec<SettingEntry>,

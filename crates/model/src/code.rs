@@ -100,6 +100,7 @@ impl<'de> Deserialize<'de> for Code {
 
 /// Who gives this host its IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Owner {
     /// Everclat translates.
@@ -109,6 +110,25 @@ pub enum Owner {
     Other,
     /// Nobody translates: IPv4 is native or absent.
     None,
+}
+
+/// The derive would take the variants' names; on the wire stand `CL-301` and its like.
+#[cfg(feature = "ts")]
+impl ts_rs::TS for Code {
+    type WithoutGenerics = Self;
+    type OptionInnerType = Self;
+
+    fn name(_: &ts_rs::Config) -> String {
+        "Code".to_owned()
+    }
+
+    fn inline(cfg: &ts_rs::Config) -> String {
+        Self::name(cfg)
+    }
+
+    fn decl(_: &ts_rs::Config) -> String {
+        "type Code = (typeof CODES)[number];".to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub use read::{parse_config, parse_policy};
 
 /// Something in a file that could not be taken as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ConfigProblem {
     /// The code for helpdesks; `None` for a note about something that is as it should be.
     pub code: Option<Code>,
@@ -53,6 +54,7 @@ impl fmt::Display for ConfigProblem {
 
 /// One setting, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SettingEntry {
     /// The key.
     pub key: String,

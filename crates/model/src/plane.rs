@@ -25,6 +25,7 @@ impl std::fmt::Display for Generation {
 
 /// How packets get from the tunnel to the NAT64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum PlaneKind {
     /// Stateless translation (RFC 7915) with a dedicated IPv6 address.

@@ -9,6 +9,7 @@ use crate::{DEFAULT_CLAT_V4, GATEWAY_V4, InterfaceGlob, Pref64Source, ProbeTarge
 
 /// Where a value came from; later ones win.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// Built in.

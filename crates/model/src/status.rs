@@ -12,6 +12,7 @@ pub const STATUS_SCHEMA: &str = "everclat.status/1";
 
 /// What users and scripts branch on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// IPv4 passes through Everclat, or would if an app asked (see [`Status::evidence`]).
@@ -51,6 +52,7 @@ impl State {
 
 /// How a PREF64 was learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Pref64Source {
     /// Router advertisement (RFC 8781).
@@ -65,6 +67,7 @@ pub enum Pref64Source {
 
 /// What the claim "IPv4 works" rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum EvidenceKind {
     /// Translated replies to the host's own traffic.
@@ -77,6 +80,7 @@ pub enum EvidenceKind {
 
 /// The whole state of the service, as clients see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Status {
     /// [`STATUS_SCHEMA`].
     pub schema: String,
@@ -123,6 +127,7 @@ pub struct Status {
 
 /// Versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Product {
     /// Version of the service.
     pub version: String,
@@ -132,6 +137,7 @@ pub struct Product {
 
 /// The service's process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ServiceInfo {
     /// Process id.
     pub pid: u32,
@@ -141,6 +147,7 @@ pub struct ServiceInfo {
 
 /// The uplink in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct UplinkStatus {
     /// Interface name.
     pub name: String,
@@ -152,10 +159,12 @@ pub struct UplinkStatus {
 
 /// An uplink that is kept ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SpareStatus {
     /// Interface name.
     pub name: String,
     /// The prefix that it would translate with.
+    #[cfg_attr(feature = "ts", ts(as = "String"))]
     pub pref64: Pref64,
     /// X there.
     pub v6: Ipv6Addr,
@@ -165,8 +174,10 @@ pub struct SpareStatus {
 
 /// One known NAT64 prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Pref64Status {
     /// The prefix.
+    #[cfg_attr(feature = "ts", ts(as = "String"))]
     pub prefix: Pref64,
     /// How it was learnt.
     pub source: Pref64Source,
@@ -178,6 +189,7 @@ pub struct Pref64Status {
 
 /// Packets or bytes by direction, seen from the host's apps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Bytes {
     /// From apps to the network.
     pub out: u64,
@@ -188,6 +200,7 @@ pub struct Bytes {
 
 /// The armed translator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ClatStatus {
     /// Name of the tunnel interface.
     pub iface: String,
@@ -207,6 +220,7 @@ pub struct ClatStatus {
 
 /// Re-arming so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Rearms {
     /// How often IPv4 was armed again after it had been lost.
     pub count: u64,
@@ -221,6 +235,7 @@ pub struct Rearms {
 
 /// What "works" rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Evidence {
     /// Sort of evidence.
     pub kind: EvidenceKind,
@@ -230,6 +245,7 @@ pub struct Evidence {
 
 /// A pause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct PauseStatus {
     /// When it ends by itself (RFC 3339, UTC); null: when somebody resumes.
     pub until: Option<String>,
@@ -239,6 +255,7 @@ pub struct PauseStatus {
 
 /// What was heard and had to be ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Ignored {
     /// Options of router advertisements that break their RFC.
     pub router_options: u64,
@@ -246,6 +263,7 @@ pub struct Ignored {
 
 /// One cause of a state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Cause {
     /// Its code.
     pub code: Code,
@@ -257,6 +275,7 @@ pub struct Cause {
 
 /// An interface that could be an uplink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct InterfaceStatus {
     /// Interface name.
     pub name: String,
@@ -269,6 +288,7 @@ pub struct InterfaceStatus {
     /// Whether it is up with carrier.
     pub up: bool,
     /// Global IPv6 addresses with prefix length.
+    #[cfg_attr(feature = "ts", ts(as = "Vec<String>"))]
     pub v6: Vec<Ipv6Net>,
     /// Whether native IPv4 leaves through it.
     pub v4_native: bool,

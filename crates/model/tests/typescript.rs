@@ -1,0 +1,66 @@
+//! The window's types are made from ours: `ui/src/generated/model.ts` says what the status looks like now.
+//! `EVERCLAT_BLESS=1 cargo test -p everclat-model --features ts --test typescript` writes it anew.
+
+use std::path::Path;
+
+use everclat_model::{
+    Bytes, Cause, ClatStatus, Code, ConfigProblem, Evidence, EvidenceKind, Ignored, InterfaceStatus, Origin, Owner,
+    PauseStatus, PlaneKind, Pref64Source, Pref64Status, Product, Rearms, ServiceInfo, SettingEntry, SpareStatus, State,
+    Status, UplinkStatus, key_references,
+};
+use ts_rs::{Config, TS};
+
+/// Appends types with their documentation.
+macro_rules! declare {
+    ($text:ident, $config:ident, $($kind:ty),+ $(,)?) => {
+        $($text.push_str(&format!("\n{}export {}\n", <$kind>::docs().unwrap_or_default(), <$kind>::decl(&$config)));)+
+    };
+}
+
+#[test]
+fn types_are_up_to_date() {
+    let config = Config::new().with_large_int("number");
+    let mut text = String::from("// Made from crates/model by its test `typescript`; do not edit by hand.\n");
+    list(&mut text, "Every code, in order of number.", "CODES", Code::ALL.iter().map(|code| code.as_str()));
+    let keys = key_references();
+    list(&mut text, "Every key of configuration and policy.", "SETTING_KEYS", keys.iter().map(|key| key.key));
+    declare!(
+        text,
+        config,
+        Code,
+        State,
+        Owner,
+        PlaneKind,
+        Pref64Source,
+        EvidenceKind,
+        Origin,
+        Status,
+        Product,
+        ServiceInfo,
+        UplinkStatus,
+        SpareStatus,
+        Pref64Status,
+        Bytes,
+        ClatStatus,
+        Rearms,
+        Evidence,
+        PauseStatus,
+        Ignored,
+        Cause,
+        InterfaceStatus,
+        SettingEntry,
+        ConfigProblem,
+    );
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/src/generated/model.ts");
+    if std::env::var_os("EVERCLAT_BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(committed, text, "{} is out of date; EVERCLAT_BLESS=1 writes it anew", path.display());
+}
+
+fn list<'a>(text: &mut String, about: &str, name: &str, items: impl Iterator<Item = &'a str>) {
+    text.push_str(&format!("\n/** {about} */\nexport const {name} = [\n"));
+    items.for_each(|item| text.push_str(&format!("  '{item}',\n")));
+    text.push_str("] as const;\n");
+}
