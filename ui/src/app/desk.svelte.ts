@@ -1,0 +1,169 @@
+import type { Backend, CommandError } from '../backend/backend';
+import type { SettingEntry, Status } from '../generated/model';
+import type { Action, Failed, Prefs, View } from '../generated/view';
+import { condition, current, type Condition } from '../lib/condition';
+import type { Language } from '../lib/dictionary';
+import { LANGUAGES, text, type Text } from '../lib/i18n';
+import { browser, pump, type Scheduler } from '../lib/pump';
+import { Throughput, type Slot } from '../lib/throughput';
+
+/** While somebody looks, the app asks once a second; after this long, what is shown is no longer now. */
+const STALE_MS = 15_000;
+
+/** What tests replace. */
+export interface Surroundings {
+  scheduler: Scheduler;
+  /** Milliseconds of the calendar. */
+  wall(): number;
+  languages: ReadonlyMap<string, Language>;
+}
+
+/** All that the page knows: the last view, and what follows from it. */
+export class Desk {
+  view: View | null = $state.raw(null);
+  series: (Slot | null)[] = $state.raw([]);
+  #failed: Failed | null = $state.raw(null);
+  /** Failures the person has put away, so that the same one does not come back with the next view. */
+  #dismissed: string | null = $state.raw(null);
+  #asked: Action | null = $state.raw(null);
+  #wall: number = $state.raw(0);
+  #clock: number = $state.raw(0);
+  #heard: number = $state.raw(0);
+
+  readonly #backend: Backend;
+  readonly #around: Surroundings;
+  readonly #throughput = new Throughput();
+  readonly #push: (view: View) => void;
+
+  constructor(backend: Backend, around: Partial<Surroundings> = {}) {
+    this.#backend = backend;
+    this.#around = { scheduler: browser, wall: () => Date.now(), languages: LANGUAGES, ...around };
+    this.#push = pump((view: View) => this.#take(view), this.#around.scheduler);
+    this.tick();
+  }
+
+  readonly text: Text = $derived.by(() => {
+    const view = this.view;
+    return text(
+      view?.prefs.language ?? 'system',
+      view?.app.language_os ?? globalThis.navigator?.language ?? 'en',
+      this.#around.languages,
+    );
+  });
+  readonly condition: Condition = $derived(condition(this.view));
+  readonly status: Status | null = $derived(current(this.view));
+  /** What is under way, from the moment somebody asked for it. */
+  readonly busy: Action | null = $derived(this.#asked ?? this.view?.busy?.action ?? null);
+
+  /** What went wrong last, until it is put away or the next action. */
+  readonly failed: Failed | null = $derived.by(() => {
+    const failed = this.#failed ?? this.view?.failed ?? null;
+    return failed && name(failed) !== this.#dismissed ? failed : null;
+  });
+
+  /** The calendar's now, in milliseconds; moves once a second. */
+  get wall(): number {
+    return this.#wall;
+  }
+
+  /** Seconds since the view shown was heard. */
+  get age(): number {
+    return Math.max(0, this.#clock - this.#heard) / 1000;
+  }
+
+  get stale(): boolean {
+    return this.status !== null && this.#clock - this.#heard > STALE_MS;
+  }
+
+  get languages(): ReadonlyMap<string, Language> {
+    return this.#around.languages;
+  }
+
+  /** Listens until what it returns is called. */
+  start(): () => void {
+    const end = this.#backend.onView((view) => this.#push(view));
+    this.#backend.view().then(
+      (view) => {
+        if (!this.view) this.#push(view);
+      },
+      () => undefined,
+    );
+    return end;
+  }
+
+  /** Time has passed: ages, the chart and what is stale follow. */
+  tick(): void {
+    this.#clock = this.#around.scheduler.now();
+    this.#wall = this.#around.wall();
+    this.series = this.#throughput.series(this.#clock);
+  }
+
+  watching(visible: boolean): void {
+    this.#backend.watching(visible).catch(() => undefined);
+  }
+
+  rearm(): Promise<boolean> {
+    return this.#run('rearm', () => this.#backend.rearm());
+  }
+
+  pause(minutes: number | null, reason: string): Promise<boolean> {
+    return this.#run('pause', () => this.#backend.pause(minutes, reason));
+  }
+
+  resume(): Promise<boolean> {
+    return this.#run('resume', () => this.#backend.resume());
+  }
+
+  setPref<Key extends keyof Prefs>(key: Key, value: Prefs[Key]): Promise<boolean> {
+    return this.#run('settings', () => this.#backend.setPref(key, value));
+  }
+
+  /** Puts the failure away. */
+  dismiss(): void {
+    this.#dismissed = this.failed && name(this.failed);
+    this.#failed = null;
+  }
+
+  /** A setting of the service, by its key. */
+  setting(key: string): SettingEntry | null {
+    return this.view?.settings?.settings.find((entry) => entry.key === key) ?? null;
+  }
+
+  #take(view: View): void {
+    const at = this.#around.scheduler.now();
+    this.#heard = at;
+    this.view = view;
+    const clat = current(view)?.clat;
+    if (clat) this.#throughput.count(at, clat.iface, clat.bytes);
+    else this.#throughput.stop(at);
+    if (!view.failed) this.#dismissed = null;
+    this.tick();
+  }
+
+  async #run(action: Action, command: () => Promise<void>): Promise<boolean> {
+    if (this.busy) return false;
+    this.#asked = action;
+    this.#failed = null;
+    try {
+      await command();
+      return true;
+    } catch (error) {
+      this.#failed = { action, ...read(error) };
+      this.#dismissed = null;
+      return false;
+    } finally {
+      this.#asked = null;
+    }
+  }
+}
+
+function name(failed: Failed): string {
+  return `${failed.action}/${failed.kind}/${failed.message}`;
+}
+
+/** What was thrown; the app throws a `CommandError`, anything else means that it was not reached. */
+function read(error: unknown): CommandError {
+  const said: Partial<CommandError> = typeof error === 'object' && error !== null ? error : { message: String(error) };
+  const kind = said.kind === 'denied' || said.kind === 'refused' ? said.kind : 'unreachable';
+  return { kind, message: typeof said.message === 'string' ? said.message : '' };
+}

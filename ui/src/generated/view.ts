@@ -1,0 +1,60 @@
+import type { SettingsReport } from './ipc';
+import type { Status } from './model';
+
+/** Everything the window is shown; always the whole. */
+export type View = {
+  app: AppInfo;
+  service: ServiceView;
+  status: Status | null;
+  settings: SettingsReport | null;
+  prefs: Prefs;
+  prefs_locked: { [key in string]: string };
+  shown: Shown;
+  busy: Busy | null;
+  failed: Failed | null;
+};
+
+export type AppInfo = { version: string; protocol: number; os: Os; tray: boolean; language_os: string };
+
+export type Os = 'linux' | 'macos' | 'windows';
+
+export type ServiceView =
+  | { kind: 'connecting' }
+  | { kind: 'connected'; version: string; protocol: number; outdated: boolean; newer: boolean }
+  | { kind: 'unreachable'; detail: string; hint: string; since: string }
+  | { kind: 'denied'; detail: string }
+  | { kind: 'too_old'; service: string }
+  | { kind: 'too_new'; service: string };
+
+export type Prefs = {
+  language: string;
+  theme: Theme;
+  autostart: boolean;
+  notifications: NotificationLevel;
+  show_tray: boolean;
+};
+
+export type Theme = 'system' | 'light' | 'dark';
+
+export type NotificationLevel = 'all' | 'problems' | 'none';
+
+export type Shown = { icon: Icon };
+
+export type Icon =
+  | 'working'
+  | 'standby'
+  | 'os'
+  | 'checking'
+  | 'limited'
+  | 'down'
+  | 'paused'
+  | 'no_service'
+  | 'no_network';
+
+export type Action = 'rearm' | 'pause' | 'resume' | 'settings';
+
+export type Busy = { action: Action };
+
+export type FailureKind = 'denied' | 'refused' | 'unreachable';
+
+export type Failed = { action: Action; kind: FailureKind; message: string };
