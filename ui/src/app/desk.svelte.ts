@@ -1,6 +1,6 @@
 import type { Backend, CommandError } from '../backend/backend';
 import type { SettingEntry, Status } from '../generated/model';
-import type { Action, Failed, Prefs, View } from '../generated/view';
+import type { ActionName, Failed, Prefs, View } from '../generated/view';
 import { condition, current, type Condition } from '../lib/condition';
 import type { Language } from '../lib/dictionary';
 import { LANGUAGES, text, type Text } from '../lib/i18n';
@@ -25,7 +25,7 @@ export class Desk {
   #failed: Failed | null = $state.raw(null);
   /** Failures the person has put away, so that the same one does not come back with the next view. */
   #dismissed: string | null = $state.raw(null);
-  #asked: Action | null = $state.raw(null);
+  #asked: ActionName | null = $state.raw(null);
   #wall: number = $state.raw(0);
   #clock: number = $state.raw(0);
   #heard: number = $state.raw(0);
@@ -53,7 +53,7 @@ export class Desk {
   readonly condition: Condition = $derived(condition(this.view));
   readonly status: Status | null = $derived(current(this.view));
   /** What is under way, from the moment somebody asked for it. */
-  readonly busy: Action | null = $derived(this.#asked ?? this.view?.busy?.action ?? null);
+  readonly busy: ActionName | null = $derived(this.#asked ?? this.view?.busy?.action ?? null);
 
   /** What went wrong last, until it is put away or the next action. */
   readonly failed: Failed | null = $derived.by(() => {
@@ -140,7 +140,7 @@ export class Desk {
     this.tick();
   }
 
-  async #run(action: Action, command: () => Promise<void>): Promise<boolean> {
+  async #run(action: ActionName, command: () => Promise<void>): Promise<boolean> {
     if (this.busy) return false;
     this.#asked = action;
     this.#failed = null;

@@ -3,8 +3,8 @@ import type { Status } from './model';
 
 /** Everything the window is shown; always the whole. */
 export type View = {
-  app: AppInfo;
-  service: ServiceView;
+  app: App;
+  service: Service;
   status: Status | null;
   settings: SettingsReport | null;
   prefs: Prefs;
@@ -14,11 +14,11 @@ export type View = {
   failed: Failed | null;
 };
 
-export type AppInfo = { version: string; protocol: number; os: Os; tray: boolean; language_os: string };
+export type App = { version: string; protocol: number; os: Os; tray: boolean; language_os: string };
 
 export type Os = 'linux' | 'macos' | 'windows';
 
-export type ServiceView =
+export type Service =
   | { kind: 'connecting' }
   | { kind: 'connected'; version: string; protocol: number; outdated: boolean; newer: boolean }
   | { kind: 'unreachable'; detail: string; hint: string; since: string }
@@ -30,13 +30,13 @@ export type Prefs = {
   language: string;
   theme: Theme;
   autostart: boolean;
-  notifications: NotificationLevel;
+  notifications: Notifications;
   show_tray: boolean;
 };
 
 export type Theme = 'system' | 'light' | 'dark';
 
-export type NotificationLevel = 'all' | 'problems' | 'none';
+export type Notifications = 'all' | 'problems' | 'none';
 
 export type Shown = { icon: Icon };
 
@@ -51,10 +51,10 @@ export type Icon =
   | 'no_service'
   | 'no_network';
 
-export type Action = 'rearm' | 'pause' | 'resume' | 'settings';
+export type ActionName = 'rearm' | 'pause' | 'resume' | 'settings';
 
-export type Busy = { action: Action };
+export type Busy = { action: ActionName };
 
-export type FailureKind = 'denied' | 'refused' | 'unreachable';
+export type FailedKind = 'denied' | 'refused' | 'unreachable';
 
-export type Failed = { action: Action; kind: FailureKind; message: string };
+export type Failed = { action: ActionName; kind: FailedKind; message: string };

@@ -454,7 +454,7 @@ const words: Dictionary = {
     autostart: 'Beim Anmelden öffnen',
     autostartAbout: 'Nur diese App. Der Hintergrunddienst startet immer mit dem Computer.',
     notifications: 'Mitteilungen',
-    notificationsAbout: 'Gute Nachrichten meldet Everclat nur, wenn Ihnen vorher etwas gefehlt hat.',
+    notificationsAbout: 'Probleme: wenn IPv4 länger fehlt, wieder da ist oder Sie etwas tun müssen. Alle: auch wenn es nur eingeschränkt ist.',
     all: 'Alle',
     problems: 'Nur Probleme',
     none: 'Keine',

@@ -454,7 +454,7 @@ const words: Dictionary = {
     autostart: 'Open when I sign in',
     autostartAbout: 'Only this app. The background service always starts with the computer.',
     notifications: 'Notifications',
-    notificationsAbout: 'Everclat never tells you about good news you did not miss.',
+    notificationsAbout: 'Problems: when IPv4 stays away, when it is back, and when you have to do something. All: also when it is only limited.',
     all: 'All',
     problems: 'Problems only',
     none: 'None',

@@ -1,5 +1,5 @@
 import type { Code, SETTING_KEYS } from '../generated/model';
-import type { Action, FailureKind } from '../generated/view';
+import type { ActionName, FailedKind } from '../generated/view';
 import type { LinkName, Note, Verdict } from './chain';
 import type { Team } from './codes';
 import type { Headline } from './condition';
@@ -74,8 +74,8 @@ export interface Dictionary {
     trying: string;
     since: string;
     pausedBecause: string;
-    failed: Record<Action, string>;
-    failure: Record<FailureKind, string>;
+    failed: Record<ActionName, string>;
+    failure: Record<FailedKind, string>;
   };
   activity: {
     title: string;
