@@ -1,6 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
-import { CSP } from './csp';
+import { CSP } from './csp.ts';
 
 /** Only in what is built: Vite's own server for developers needs inline styles. */
 const csp: Plugin = {

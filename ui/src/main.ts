@@ -5,4 +5,7 @@ import { Desk } from './app/desk.svelte';
 import { tauri } from './backend/tauri';
 
 const target = document.getElementById('app');
-if (target) mount(App, { target, props: { desk: new Desk(tauri) } });
+if (target) {
+  const desk = new Desk(tauri);
+  void desk.prepare(navigator.language).then(() => mount(App, { target, props: { desk } }));
+}

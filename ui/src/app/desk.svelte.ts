@@ -2,8 +2,7 @@ import type { Backend, CommandError } from '../backend/backend';
 import type { SettingEntry, Status } from '../generated/model';
 import type { ActionName, Failed, Prefs, View } from '../generated/view';
 import { condition, current, type Condition } from '../lib/condition';
-import type { Language } from '../lib/dictionary';
-import { LANGUAGES, text, type Text } from '../lib/i18n';
+import { choose, ENGLISH, LANGUAGES, load, type Languages, type Text } from '../lib/i18n';
 import { browser, pump, type Scheduler } from '../lib/pump';
 import { Throughput, type Slot } from '../lib/throughput';
 
@@ -15,12 +14,14 @@ export interface Surroundings {
   scheduler: Scheduler;
   /** Milliseconds of the calendar. */
   wall(): number;
-  languages: ReadonlyMap<string, Language>;
+  languages: Languages;
 }
 
 /** All that the page knows: the last view, and what follows from it. */
 export class Desk {
   view: View | null = $state.raw(null);
+  /** Words and numbers in this person's language. */
+  text: Text = $state.raw(ENGLISH);
   series: (Slot | null)[] = $state.raw([]);
   #failed: Failed | null = $state.raw(null);
   /** Failures the person has put away, so that the same one does not come back with the next view. */
@@ -34,6 +35,10 @@ export class Desk {
   readonly #around: Surroundings;
   readonly #throughput = new Throughput();
   readonly #push: (view: View) => void;
+  /** The language that `text` is in, or that is being loaded for it. */
+  #language = '';
+  /** The view that waits for its language. */
+  #waiting: View | null = null;
 
   constructor(backend: Backend, around: Partial<Surroundings> = {}) {
     this.#backend = backend;
@@ -42,14 +47,6 @@ export class Desk {
     this.tick();
   }
 
-  readonly text: Text = $derived.by(() => {
-    const view = this.view;
-    return text(
-      view?.prefs.language ?? 'system',
-      view?.app.language_os ?? globalThis.navigator?.language ?? 'en',
-      this.#around.languages,
-    );
-  });
   readonly condition: Condition = $derived(condition(this.view));
   readonly status: Status | null = $derived(current(this.view));
   /** What is under way, from the moment somebody asked for it. */
@@ -75,8 +72,14 @@ export class Desk {
     return this.status !== null && this.#clock - this.#heard > STALE_MS;
   }
 
-  get languages(): ReadonlyMap<string, Language> {
-    return this.#around.languages;
+  /** Tags of the languages there are. */
+  get languages(): string[] {
+    return [...this.#around.languages.keys()];
+  }
+
+  /** Has the words of the system's language, before anything is shown. */
+  async prepare(system: string): Promise<void> {
+    this.text = await this.#load(choose('system', system, this.#around.languages), system);
   }
 
   /** Listens until what it returns is called. */
@@ -93,9 +96,11 @@ export class Desk {
 
   /** Time has passed: ages, the chart and what is stale follow. */
   tick(): void {
-    this.#clock = this.#around.scheduler.now();
+    // Nothing is read back that was written here: who calls this from an effect must not wake itself.
+    const now = this.#around.scheduler.now();
+    this.#clock = now;
     this.#wall = this.#around.wall();
-    this.series = this.#throughput.series(this.#clock);
+    this.series = this.#throughput.series(now);
   }
 
   watching(visible: boolean): void {
@@ -129,7 +134,36 @@ export class Desk {
     return this.view?.settings?.settings.find((entry) => entry.key === key) ?? null;
   }
 
+  /** A view is shown in its own language only: nothing flashes up in another one. */
   #take(view: View): void {
+    const { language_os: system } = view.app;
+    const tag = choose(view.prefs.language, system, this.#around.languages);
+    const wanted = `${tag} ${system}`;
+    if (this.#waiting) {
+      this.#waiting = view;
+      if (wanted === this.#language) return;
+    }
+    if (wanted === this.#language) {
+      this.#show(view);
+      return;
+    }
+    this.#waiting = view;
+    void this.#load(tag, system).then((text) => {
+      // Somebody has chosen another one meanwhile.
+      if (wanted !== this.#language || !this.#waiting) return;
+      const latest = this.#waiting;
+      this.#waiting = null;
+      this.text = text;
+      this.#show(latest);
+    });
+  }
+
+  #load(tag: string, system: string): Promise<Text> {
+    this.#language = `${tag} ${system}`;
+    return load(tag, system, this.#around.languages);
+  }
+
+  #show(view: View): void {
     const at = this.#around.scheduler.now();
     this.#heard = at;
     this.view = view;

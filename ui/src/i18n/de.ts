@@ -1,4 +1,4 @@
-import type { Dictionary, Language } from '../lib/dictionary';
+import type { Dictionary } from '../lib/dictionary';
 
 const words: Dictionary = {
   nav: { label: 'Seiten', status: 'Status', settings: 'Einstellungen', about: 'Info' },
@@ -7,7 +7,7 @@ const words: Dictionary = {
     waiting: { title: 'Einen Moment…', why: 'Der Hintergrunddienst ist da und sagt gleich, wie es steht.', todo: '' },
     unreachable: {
       title: 'Der Hintergrunddienst läuft nicht',
-      why: 'Dieses Fenster zeigt nur, was der Hintergrunddienst von Everclat sagt, und der antwortet nicht. Ob IPv4-Apps gerade funktionieren, ist nicht bekannt.',
+      why: 'Dieses Fenster zeigt nur, was der Hintergrunddienst von Everclat sagt, und der antwortet nicht. Ob IPv4-Apps gerade Verbindung haben, ist nicht bekannt.',
       todo: 'Ein Neustart des Computers startet auch den Dienst. Wer Administrator ist, startet ihn sofort mit diesem Befehl:',
     },
     denied: {
@@ -213,8 +213,8 @@ const words: Dictionary = {
       network: 'Lokales Netz',
       names: 'Namen',
       gateway: 'IPv4-Gateway',
-      translation: 'Übersetzung',
-      internet: 'Internet',
+      translation: 'Über\u00ADsetzung',
+      internet: 'Inter\u00ADnet',
     },
     about: {
       device: 'Ihr Computer und Everclat darauf.',
@@ -332,8 +332,8 @@ const words: Dictionary = {
     reserveReady: '{name}, kann sofort übernehmen',
     reserveSoon: '{name}, wird vorbereitet',
     proof: 'Letzter Beleg',
-    proofTraffic: 'Eine App bekam Antwort {ago}',
-    proofProbe: 'Ein Test wurde beantwortet {ago}',
+    proofTraffic: 'Antwort an eine App, {ago}',
+    proofProbe: 'Antwort auf einen Test, {ago}',
     proofNone: 'Noch keiner',
     since: 'So seit',
     kind: {
@@ -508,4 +508,4 @@ const words: Dictionary = {
   },
 };
 
-export default { name: 'Deutsch', locale: 'de', words } satisfies Language;
+export default words;

@@ -1,4 +1,4 @@
-import type { Dictionary, Language } from '../lib/dictionary';
+import type { Dictionary } from '../lib/dictionary';
 
 const words: Dictionary = {
   nav: { label: 'Pages', status: 'Status', settings: 'Settings', about: 'About' },
@@ -7,7 +7,7 @@ const words: Dictionary = {
     waiting: { title: 'One moment…', why: 'The background service is there and is about to say how things are.', todo: '' },
     unreachable: {
       title: 'Background service is not running',
-      why: 'This window only shows what Everclat’s background service says, and the service does not answer. Whether IPv4 apps work now is not known.',
+      why: 'This window only shows what Everclat’s background service says, and the service does not answer. It is not known whether IPv4 apps can connect now.',
       todo: 'Starting the computer again starts the service, too. An administrator can start it at once with this command:',
     },
     denied: {
@@ -210,11 +210,11 @@ const words: Dictionary = {
     title: 'The way to the internet',
     name: {
       device: 'This device',
-      network: 'Local network',
+      network: 'Local net\u00ADwork',
       names: 'Names',
       gateway: 'IPv4 gateway',
-      translation: 'Translation',
-      internet: 'Internet',
+      translation: 'Trans\u00ADlation',
+      internet: 'Inter\u00ADnet',
     },
     about: {
       device: 'Your computer, and Everclat on it.',
@@ -332,8 +332,8 @@ const words: Dictionary = {
     reserveReady: '{name}, ready to take over',
     reserveSoon: '{name}, getting ready',
     proof: 'Last proof',
-    proofTraffic: 'An app got an answer {ago}',
-    proofProbe: 'A test was answered {ago}',
+    proofTraffic: 'Answer to an app, {ago}',
+    proofProbe: 'Answer to a test, {ago}',
     proofNone: 'None yet',
     since: 'Like this since',
     kind: {
@@ -508,4 +508,4 @@ const words: Dictionary = {
   },
 };
 
-export default { name: 'English', locale: 'en', words } satisfies Language;
+export default words;

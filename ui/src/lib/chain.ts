@@ -100,7 +100,7 @@ function network({ state, code, interfaces, uplink }: Status): Said {
 
 function names({ code, pref64 }: Status): Said {
   if (code === 'CL-401') return ['problem', 'namesProblem'];
-  if (code === 'CL-402') return ['ready', 'namesCustom'];
+  if (code === 'CL-402') return ['unknown', 'namesCustom'];
   // Only a gateway learnt by asking for a name shows that names are answered.
   return pref64.some((known) => known.source === 'dns') ? ['ok', 'namesOk'] : ['unknown', 'namesUnknown'];
 }
@@ -122,7 +122,7 @@ function gateway(status: Status): Said {
     default:
       if (state === 'standby_native' || state === 'standby_os') return ['idle', 'gatewayIdle'];
       if (proven(status)) return ['ok', 'gatewayOk'];
-      return status.pref64.length > 0 ? ['ready', 'gatewayReady'] : ['unknown', 'gatewayUnknown'];
+      return ['unknown', status.pref64.length > 0 ? 'gatewayReady' : 'gatewayUnknown'];
   }
 }
 

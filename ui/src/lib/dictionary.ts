@@ -19,14 +19,7 @@ export interface CodeWords extends Words {
   meaning: string;
 }
 
-/** A language: what it calls itself, how it writes numbers, and its words. */
-export interface Language {
-  name: string;
-  locale: string;
-  words: Dictionary;
-}
-
-/** Every text of the window. A language that lacks one does not compile. */
+/** Every text of the window: a language is a file with one. A language that lacks a text does not compile. */
 export interface Dictionary {
   nav: { label: string; status: string; settings: string; about: string };
   headline: Record<Headline, Words>;

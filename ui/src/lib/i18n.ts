@@ -1,20 +1,30 @@
-import type { Dictionary, Language, Plural } from './dictionary';
+import en from '../i18n/en';
+import type { Dictionary, Plural } from './dictionary';
 import { Format } from './format';
 
-/** Every file of src/i18n is a language; its name is the tag. */
-const FILES = import.meta.glob<{ default: Language }>('../i18n/*.ts', { eager: true });
+/** Tags of languages, and how each is had. */
+export type Languages = ReadonlyMap<string, () => Promise<Dictionary>>;
 
-export const LANGUAGES: ReadonlyMap<string, Language> = new Map(
-  Object.entries(FILES).map(([path, file]) => [path.replace(/^.*\/|\.ts$/g, ''), file.default]),
-);
+/** Every file of src/i18n is a language; its name is the tag. English is in the page itself, the others come when they are wanted. */
+const FILES = import.meta.glob<Dictionary>(['../i18n/*.ts', '!../i18n/en.ts'], { import: 'default' });
+
+export const LANGUAGES: Languages = new Map([
+  ['en', () => Promise.resolve(en)],
+  ...Object.entries(FILES).map(([path, load]) => [path.replace(/^.*\/|\.ts$/g, ''), load] as const),
+]);
 
 /** What the words and numbers of one language need. */
 export class Text {
+  readonly format: Format;
+
+  /** `tag` is the language's, `locale` may say a country, too. */
   constructor(
     readonly tag: string,
     readonly words: Dictionary,
-    readonly format: Format,
-  ) {}
+    locale: string,
+  ) {
+    this.format = new Format(locale);
+  }
 
   /** Puts values into `{names}`. */
   fill(text: string, values: Record<string, string | number>): string {
@@ -31,21 +41,31 @@ export class Text {
   }
 }
 
+export const ENGLISH = new Text('en', en, 'en');
+
 /** The best there is for what a person has chosen, or for the system's language; else English. */
-export function text(chosen: string, system: string, languages = LANGUAGES): Text {
-  const wish = chosen === 'system' ? system : chosen;
-  const tag = match(wish, languages) ?? 'en';
-  const language = languages.get(tag) ?? languages.get('en');
-  if (!language) throw new Error('English is missing');
-  // Of one's own language, also one's own country's numbers.
-  const locale = base(system) === base(tag) && valid(system) ? system : (language.locale ?? tag);
-  return new Text(tag, language.words, new Format(locale));
+export function choose(chosen: string, system: string, languages: Languages): string {
+  const wish = (chosen === 'system' ? system : chosen).toLowerCase();
+  const tags = [...languages.keys()];
+  return tags.find((tag) => tag.toLowerCase() === wish) ?? tags.find((tag) => base(tag) === base(wish)) ?? 'en';
 }
 
-function match(wish: string, languages: ReadonlyMap<string, Language>): string | undefined {
-  const lower = wish.toLowerCase();
-  const tags = [...languages.keys()];
-  return tags.find((tag) => tag.toLowerCase() === lower) ?? tags.find((tag) => base(tag) === base(lower));
+/** Loads a language; English where that fails, as some words are better than none. */
+export async function load(tag: string, system: string, languages: Languages): Promise<Text> {
+  // Of one's own language, also one's own country's numbers.
+  const locale = base(system) === base(tag) && valid(system) ? system : tag;
+  try {
+    const words = await languages.get(tag)?.();
+    return words ? new Text(tag, words, locale) : ENGLISH;
+  } catch {
+    return ENGLISH;
+  }
+}
+
+/** What a language calls itself. */
+export function ownName(tag: string): string {
+  const name = new Intl.DisplayNames([tag], { type: 'language' }).of(tag) ?? tag;
+  return name.charAt(0).toLocaleUpperCase(tag) + name.slice(1);
 }
 
 function base(tag: string): string {

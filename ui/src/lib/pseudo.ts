@@ -1,4 +1,4 @@
-import type { Language } from './dictionary';
+import type { Dictionary } from './dictionary';
 
 /** Letters that look alike; a font that lacks them shows it. */
 const ALIKE: Record<string, string> = {
@@ -11,8 +11,8 @@ const ALIKE: Record<string, string> = {
 const LONGER = 0.35;
 
 /** English, recognisably strange and a third longer: what stays plain was never translated, what breaks is too tight. */
-export function pseudo({ words }: Language): Language {
-  return { name: 'Pseudo', locale: 'en', words: strange(words) };
+export function pseudo(words: Dictionary): Dictionary {
+  return strange(words);
 }
 
 function strange<T>(value: T): T {

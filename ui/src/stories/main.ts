@@ -5,6 +5,7 @@ import App from '../app/App.svelte';
 import { Desk } from '../app/desk.svelte';
 import { Scripted } from '../backend/scripted';
 import type { View } from '../generated/view';
+import en from '../i18n/en';
 import { LANGUAGES } from '../lib/i18n';
 import { pseudo } from '../lib/pseudo';
 import { SECONDS } from '../lib/throughput';
@@ -24,9 +25,7 @@ if (target && found) void play(found, target);
 else if (target) list(target);
 
 async function play(story: Story, into: HTMLElement): Promise<void> {
-  const english = LANGUAGES.get('en');
-  const languages = new Map(LANGUAGES);
-  if (english) languages.set('en-XA', pseudo(english));
+  const languages = new Map(LANGUAGES).set('en-XA', () => Promise.resolve(pseudo(en)));
   const prefs = { ...story.view.prefs };
   const theme = asked.get('theme');
   if (theme === 'light' || theme === 'dark' || theme === 'system') prefs.theme = theme;
@@ -36,12 +35,13 @@ async function play(story: Story, into: HTMLElement): Promise<void> {
   const backend = new Scripted(view);
   const clock = new Clock();
   const desk = new Desk(backend, { scheduler: clock, languages });
-  if (story.traffic) past(backend, desk, clock, view);
+  // As the app would have shown it before; then its language is there, too.
+  await desk.prepare(view.app.language_os);
+  if (story.traffic) await past(backend, desk, clock, view);
   globalThis.story = { backend, desk };
   mount(App, { target: into, props: { desk, first: story.page ?? 'status' } });
+  while (!desk.view) await new Promise(requestAnimationFrame);
   await tick();
-  await new Promise(requestAnimationFrame);
-  await new Promise(requestAnimationFrame);
   for (const selector of story.clicks ?? []) {
     document.querySelector<HTMLElement>(selector)?.click();
     await tick();
@@ -56,11 +56,14 @@ async function play(story: Story, into: HTMLElement): Promise<void> {
 }
 
 /** Two minutes of an ordinary day: a page, a call, a download. */
-function past(backend: Scripted, desk: Desk, clock: Clock, view: View): void {
+async function past(backend: Scripted, desk: Desk, clock: Clock, view: View): Promise<void> {
   const clat = view.status?.clat;
   if (!view.status || !clat) return;
   clock.telling = true;
   const end = desk.start();
+  // The language comes first.
+  backend.show(view);
+  while (!desk.view) await new Promise((done) => setTimeout(done));
   const bytes = { in: 0, out: 0 };
   const seen: View[] = [];
   for (let second = 0; second < SECONDS; second += 1) {

@@ -52,11 +52,11 @@ function checking(code: Code, changes: Partial<Status> = {}): Story {
 
 /** Every state with every code that the service gives it, and those it may come to give. */
 export const STATES: Story[] = [
-  { name: 'working', view: showing('working', {}), traffic: true, says: ['IPv4 apps work', 'An app got an answer', 'IPv4 traffic'] },
+  { name: 'working', view: showing('working', {}), traffic: true, says: ['IPv4 apps work', 'Answer to an app', 'IPv4 traffic'] },
   {
     name: 'working-probe',
     view: showing('working', { evidence: { kind: 'probe', age_s: 140 }, spare: null, interfaces: [ETHERNET] }),
-    says: ['IPv4 apps work', 'A test was answered'],
+    says: ['IPv4 apps work', 'Answer to a test'],
   },
   {
     name: 'working-relay',
