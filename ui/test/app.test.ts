@@ -40,12 +40,27 @@ describe('what is shown', () => {
   test('what was not heard for long is said to be old', async () => {
     page = await open(view());
     await page.pass(14_000);
-    expect(text()).not.toContain('Last heard');
+    expect(text()).toContain('IPv4 apps work');
     await page.pass(3_000);
+    expect(text()).toContain('The background service is silent');
     expect(text()).toContain('Last heard 1');
+    for (const gone of ['IPv4 apps work', 'IPv4 traffic', 'Connection']) expect(text()).not.toContain(gone);
     page.backend.show(view());
     await page.pass(100);
+    expect(text()).toContain('IPv4 apps work');
     expect(text()).not.toContain('Last heard');
+  });
+
+  test('after a sleep the app has a moment to say how things are', async () => {
+    page = await open(view());
+    await page.pass(5_000);
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + 3_600_000);
+    await page.pass(2_000);
+    expect(text()).toContain('IPv4 apps work');
+    await page.pass(3_000);
+    expect(text()).toContain('The background service is silent');
+    vi.restoreAllMocks();
   });
 
   test('evidence gets older while nothing is heard', async () => {

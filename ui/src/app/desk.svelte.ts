@@ -1,13 +1,16 @@
 import type { Backend, CommandError } from '../backend/backend';
 import type { SettingEntry, Status } from '../generated/model';
 import type { ActionName, Failed, Prefs, View } from '../generated/view';
-import { condition, current, type Condition } from '../lib/condition';
+import { condition, current, SILENT, type Condition } from '../lib/condition';
 import { choose, ENGLISH, LANGUAGES, load, type Languages, type Text } from '../lib/i18n';
 import { browser, pump, type Scheduler } from '../lib/pump';
 import { Throughput, type Slot } from '../lib/throughput';
 
 /** While somebody looks, the app asks once a second; after this long, what is shown is no longer now. */
 const STALE_MS = 15_000;
+
+/** Seconds were left out: the computer slept, or nobody looked. Then the app has a moment to say how things are. */
+const GRACE_MS = 3_000;
 
 /** What tests replace. */
 export interface Surroundings {
@@ -30,6 +33,8 @@ export class Desk {
   #wall: number = $state.raw(0);
   #clock: number = $state.raw(0);
   #heard: number = $state.raw(0);
+  #graced: number = $state.raw(0);
+  #ticked = 0;
 
   readonly #backend: Backend;
   readonly #around: Surroundings;
@@ -47,8 +52,13 @@ export class Desk {
     this.tick();
   }
 
-  readonly condition: Condition = $derived(condition(this.view));
-  readonly status: Status | null = $derived(current(this.view));
+  /** Nothing has been heard for so long that nothing is known. */
+  readonly stale: boolean = $derived(
+    current(this.view) !== null && this.#clock - this.#heard > STALE_MS && this.#clock > this.#graced,
+  );
+  readonly condition: Condition = $derived(this.stale ? SILENT : condition(this.view));
+  /** The status, as long as it is one of now. */
+  readonly status: Status | null = $derived(this.stale ? null : current(this.view));
   /** What is under way, from the moment somebody asked for it. */
   readonly busy: ActionName | null = $derived(this.#asked ?? this.view?.busy?.action ?? null);
 
@@ -66,10 +76,6 @@ export class Desk {
   /** Seconds since the view shown was heard. */
   get age(): number {
     return Math.max(0, this.#clock - this.#heard) / 1000;
-  }
-
-  get stale(): boolean {
-    return this.status !== null && this.#clock - this.#heard > STALE_MS;
   }
 
   /** Tags of the languages there are. */
@@ -98,6 +104,8 @@ export class Desk {
   tick(): void {
     // Nothing is read back that was written here: who calls this from an effect must not wake itself.
     const now = this.#around.scheduler.now();
+    if (now - this.#ticked > GRACE_MS) this.#graced = now + GRACE_MS;
+    this.#ticked = now;
     this.#clock = now;
     this.#wall = this.#around.wall();
     this.series = this.#throughput.series(now);

@@ -10,6 +10,11 @@ const words: Dictionary = {
       why: 'Dieses Fenster zeigt nur, was der Hintergrunddienst von Everclat sagt, und der antwortet nicht. Ob IPv4-Apps gerade Verbindung haben, ist nicht bekannt.',
       todo: 'Ein Neustart des Computers startet auch den Dienst. Wer Administrator ist, startet ihn sofort mit diesem Befehl:',
     },
+    silent: {
+      title: 'Der Hintergrunddienst ist verstummt',
+      why: 'Er ist verbunden, sagt aber nicht mehr, wie es steht. Ob IPv4-Apps gerade Verbindung haben, ist nicht bekannt.',
+      todo: 'Bleibt es so, starten Sie den Computer neu oder fragen Sie Ihren Helpdesk.',
+    },
     denied: {
       title: 'Sie dürfen den Status nicht sehen',
       why: 'Der Hintergrunddienst läuft, aber dieses Benutzerkonto darf nicht mit ihm sprechen.',
@@ -214,7 +219,7 @@ const words: Dictionary = {
       names: 'Namen',
       gateway: 'IPv4-Gateway',
       translation: 'Über\u00ADsetzung',
-      internet: 'Inter\u00ADnet',
+      internet: 'Internet',
     },
     about: {
       device: 'Ihr Computer und Everclat darauf.',
@@ -224,7 +229,7 @@ const words: Dictionary = {
       translation: 'Was Everclat tut: Es packt den Verkehr von IPv4-Apps in IPv6 und zurück.',
       internet: 'Die Server, die Ihre Apps erreichen wollen.',
     },
-    verdict: { ok: 'OK', ready: 'Bereit', checking: 'Prüft', problem: 'Problem', weak: 'Schwach', idle: 'Unnötig', unknown: 'Ungeprüft' },
+    verdict: { ok: 'OK', ready: 'Bereit', checking: 'Prüft', problem: 'Problem', weak: 'Gestört', idle: 'Unnötig', off: 'Aus', unknown: 'Ungeprüft' },
     note: {
       deviceOk: 'Der Hintergrunddienst läuft.',
       deviceOff: 'Everclat lässt diesen Computer im Moment in Ruhe.',
@@ -294,7 +299,7 @@ const words: Dictionary = {
     newer: 'Der Hintergrunddienst ({service}) ist neuer als diese App ({app}). Hier fehlt vielleicht etwas; schließen Sie diese App und öffnen Sie sie wieder.',
     settings: { one: 'Eine Einstellung auf diesem Computer ist ungültig.', other: '{n} Einstellungen auf diesem Computer sind ungültig.' },
     settingsOpen: 'Zeigen',
-    stale: 'Zuletzt gehört {ago}. Was hier steht, ist vielleicht veraltet.',
+    stale: 'Zuletzt gehört {ago}.',
     retrying: 'Everclat versucht es weiter und verbindet sich von selbst wieder.',
     trying: 'Versucht es seit {time}.',
     since: 'Seit {time}',
@@ -335,7 +340,6 @@ const words: Dictionary = {
     proofTraffic: 'Antwort an eine App, {ago}',
     proofProbe: 'Antwort auf einen Test, {ago}',
     proofNone: 'Noch keiner',
-    since: 'So seit',
     kind: {
       ethernet: 'Kabel',
       wifi: 'WLAN',
@@ -350,6 +354,7 @@ const words: Dictionary = {
     title: 'IPv4 neu eingerichtet',
     count: { one: 'Einmal seit dem Start des Dienstes', other: '{n}-mal seit dem Start des Dienstes' },
     gap: 'War {time} weg',
+    noGap: 'Ohne Unterbrechung',
     afterStandby: 'nach {time}, in denen es niemand brauchte',
     moved: '{from} → {to}',
     firstReply: 'erste Antwort {time} später',

@@ -10,6 +10,11 @@ const words: Dictionary = {
       why: 'This window only shows what Everclat’s background service says, and the service does not answer. It is not known whether IPv4 apps can connect now.',
       todo: 'Starting the computer again starts the service, too. An administrator can start it at once with this command:',
     },
+    silent: {
+      title: 'The background service is silent',
+      why: 'It is connected, but it no longer says how things are. It is not known whether IPv4 apps can connect now.',
+      todo: 'If it stays like this, start the computer again or ask your helpdesk.',
+    },
     denied: {
       title: 'You may not see the status',
       why: 'The background service runs, but this user account may not talk to it.',
@@ -210,11 +215,11 @@ const words: Dictionary = {
     title: 'The way to the internet',
     name: {
       device: 'This device',
-      network: 'Local net\u00ADwork',
+      network: 'Local network',
       names: 'Names',
       gateway: 'IPv4 gateway',
       translation: 'Trans\u00ADlation',
-      internet: 'Inter\u00ADnet',
+      internet: 'Internet',
     },
     about: {
       device: 'Your computer, and Everclat on it.',
@@ -224,7 +229,7 @@ const words: Dictionary = {
       translation: 'What Everclat does: it puts the traffic of IPv4 apps into IPv6 and back.',
       internet: 'The servers that your apps want to reach.',
     },
-    verdict: { ok: 'OK', ready: 'Ready', checking: 'Checking', problem: 'Problem', weak: 'Weak', idle: 'Not needed', unknown: 'Not checked' },
+    verdict: { ok: 'OK', ready: 'Ready', checking: 'Checking', problem: 'Problem', weak: 'Limited', idle: 'Not needed', off: 'Off', unknown: 'Not checked' },
     note: {
       deviceOk: 'The background service runs.',
       deviceOff: 'Everclat leaves this computer alone for now.',
@@ -294,7 +299,7 @@ const words: Dictionary = {
     newer: 'The background service ({service}) is newer than this app ({app}). Some things may be missing here; close this app and open it again.',
     settings: { one: 'One setting on this computer is not valid.', other: '{n} settings on this computer are not valid.' },
     settingsOpen: 'Show',
-    stale: 'Last heard {ago}. What is shown may be out of date.',
+    stale: 'Last heard {ago}.',
     retrying: 'Everclat keeps trying and reconnects by itself.',
     trying: 'Trying for {time}.',
     since: 'Since {time}',
@@ -335,7 +340,6 @@ const words: Dictionary = {
     proofTraffic: 'Answer to an app, {ago}',
     proofProbe: 'Answer to a test, {ago}',
     proofNone: 'None yet',
-    since: 'Like this since',
     kind: {
       ethernet: 'Cable',
       wifi: 'Wi-Fi',
@@ -350,6 +354,7 @@ const words: Dictionary = {
     title: 'IPv4 set up again',
     count: { one: 'Once since the service started', other: '{n} times since the service started' },
     gap: 'Away for {time}',
+    noGap: 'Without interruption',
     afterStandby: 'after {time} in which nobody needed it',
     moved: '{from} → {to}',
     firstReply: 'first answer {time} later',

@@ -5,7 +5,7 @@ export const LINKS = ['device', 'network', 'names', 'gateway', 'translation', 'i
 export type LinkName = (typeof LINKS)[number];
 
 /** `ok` rests on something seen; what nobody has looked at is `unknown`. */
-export type Verdict = 'ok' | 'ready' | 'checking' | 'problem' | 'weak' | 'idle' | 'unknown';
+export type Verdict = 'ok' | 'ready' | 'checking' | 'problem' | 'weak' | 'idle' | 'off' | 'unknown';
 
 /** What is said of a link; each has its words in every language. */
 export type Note =
@@ -75,7 +75,7 @@ function device({ state, code }: Status): Said {
     case 'CL-604':
       return ['problem', 'deviceVpn'];
     default:
-      return state === 'paused' ? ['idle', 'deviceOff'] : ['ok', 'deviceOk'];
+      return state === 'paused' ? ['ok', 'deviceOff'] : ['ok', 'deviceOk'];
   }
 }
 
@@ -133,7 +133,7 @@ function translation(status: Status): Said {
     case 'standby_os':
       return ['idle', 'translationOs'];
     case 'paused':
-      return ['idle', 'translationOff'];
+      return ['off', 'translationOff'];
     case 'checking':
       return CHECKING;
     case 'working':

@@ -6,6 +6,7 @@ export type Headline =
   | 'connecting'
   | 'waiting'
   | 'unreachable'
+  | 'silent'
   | 'denied'
   | 'tooOld'
   | 'tooNew'
@@ -66,6 +67,9 @@ export function condition(view: View | null): Condition {
     }
   }
 }
+
+/** Connected, and nothing is heard: what was said last is no longer now. */
+export const SILENT: Condition = { headline: 'silent', icon: 'no_service', tone: 'warn', code: null, said: null };
 
 export function isCode(text: string): text is Code {
   return (CODES as readonly string[]).includes(text);

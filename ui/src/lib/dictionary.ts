@@ -93,13 +93,13 @@ export interface Dictionary {
     proofTraffic: string;
     proofProbe: string;
     proofNone: string;
-    since: string;
     kind: Record<'ethernet' | 'wifi' | 'mobile' | 'tunnel' | 'bridge' | 'virtual' | 'other', string>;
   };
   rearms: {
     title: string;
     count: Plural;
     gap: string;
+    noGap: string;
     afterStandby: string;
     moved: string;
     firstReply: string;

@@ -11,11 +11,15 @@ export function kindOf(there: InterfaceStatus | undefined): Kind {
   return KINDS.includes(kind) ? (kind as Kind) : 'other';
 }
 
-/** The interfaces that carry IPv4 now, one way or the other. */
+/** More would say nothing to a person; the helpdesk sees all of them. */
+const MOST = 4;
+
+/** The interfaces that carry IPv4 now, one way or the other; where none does, those that are connected. */
 export function carriers(status: Status): InterfaceStatus[] {
   const native = status.interfaces.filter((there) => there.v4_native);
+  if (status.state === 'standby_native' && native.length > 0) return native.slice(0, MOST);
   const uplink = status.interfaces.filter((there) => there.name === status.uplink?.name);
-  return status.state === 'standby_native' ? native : uplink;
+  return uplink.length > 0 ? uplink : status.interfaces.filter((there) => there.up).slice(0, MOST);
 }
 
 /** What people call it: the system's title, and the name that the helpdesk asks for. */

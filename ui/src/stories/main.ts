@@ -47,8 +47,11 @@ async function play(story: Story, into: HTMLElement): Promise<void> {
     await tick();
   }
   if (story.silent) {
-    clock.skip(story.silent * 1000);
-    desk.tick();
+    // Second by second, as it would be: a leap would be a sleep.
+    for (let second = 0; second < story.silent; second += 1) {
+      clock.skip(1000);
+      desk.tick();
+    }
     await tick();
   }
   await new Promise(requestAnimationFrame);

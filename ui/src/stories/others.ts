@@ -84,7 +84,7 @@ const SERVICES: Story[] = [
     view: view({ service: { kind: 'connected', version: '0.3.0', protocol: 3, outdated: false, newer: true } }),
     says: ['is newer than this app', 'IPv4 apps work'],
   },
-  { name: 'stale', view: view(), silent: 42, says: ['Last heard', 'out of date'] },
+  { name: 'stale', view: view(), silent: 42, says: ['The background service is silent', 'Last heard 42 seconds ago'] },
 ];
 
 /** Something is under way, or did not work. */
