@@ -34,6 +34,9 @@ const TOOLS: [Tool; 15] = [
     Tool { program: "iperf3", debian: "iperf3", fedora: Some("iperf3") },
 ];
 
+/// Shows the window's page to its tests. Big, so that only they ask for it.
+const BROWSER: [Tool; 1] = [Tool { program: "chromium", debian: "chromium", fedora: Some("chromium") }];
+
 /// The systems beside Linux that every test run compiles and lints for.
 pub(crate) const TARGETS: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 
@@ -45,8 +48,17 @@ pub(crate) fn everything() -> Result<()> {
 
 /// The programs of [`TOOLS`].
 pub(crate) fn tools() -> Result<()> {
+    install(&TOOLS)
+}
+
+/// The program of [`BROWSER`].
+pub(crate) fn browser() -> Result<()> {
+    install(&BROWSER)
+}
+
+fn install(tools: &[Tool]) -> Result<()> {
     let to_be_had = |tool: &&Tool| tool.fedora.is_some() || !exists("dnf");
-    let missing: Vec<&Tool> = TOOLS.iter().filter(to_be_had).filter(|tool| !exists(tool.program)).collect();
+    let missing: Vec<&Tool> = tools.iter().filter(to_be_had).filter(|tool| !exists(tool.program)).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -7,6 +7,7 @@ mod figures;
 mod install;
 mod run;
 mod test;
+mod ui;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ use clap::Args;
 use crate::figures;
 use crate::install::{self, TARGETS};
 use crate::run::{build, cargo, exists, succeed, tee};
+use crate::ui;
 
 /// How much to test.
 #[derive(Args, Debug)]
@@ -27,15 +28,27 @@ const LINUX_ONLY: [&str; 3] = ["everclat-platform-linux", "everclat-e2e", "xtask
 
 /// What came of a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Tally {
-    passed: u64,
-    failed: u64,
-    skipped: u64,
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            skipped: self.skipped + other.skipped,
+        }
+    }
 }
 
 type Step = (&'static str, fn(&Options) -> Result<Tally>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("tools", |_| install::tools().map(|()| once())),
     ("format", |_| check(&mut cargo(&["fmt", "--all", "--check"]))),
     ("lint", |_| check(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))),
@@ -43,6 +56,7 @@ const STEPS: [Step; 9] = [
     ("docs", |_| check(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))),
     ("licences", licences),
     ("unit", unit),
+    ("ui", |_| ui::test()),
     ("build", |_| build().map(|()| once())),
     ("end to end", end_to_end),
 ];
@@ -65,11 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             broken.push(name);
         }
         println!("== {name}: {}, {:.0} s", describe(&tally), begin.elapsed().as_secs_f64());
-        sum = Tally {
-            passed: sum.passed + tally.passed,
-            failed: sum.failed + tally.failed,
-            skipped: sum.skipped + tally.skipped,
-        };
+        sum = sum + tally;
     }
     ensure!(sum != Tally::default(), "no step has such a name");
     if !broken.is_empty() {
@@ -106,7 +116,7 @@ fn unit(options: &Options) -> Result<Tally> {
 }
 
 /// Runs tests and adds up what their runners say.
-fn tests(command: &mut Command) -> Result<Tally> {
+pub(crate) fn tests(command: &mut Command) -> Result<Tally> {
     tests_said(command).map(|(tally, _)| tally)
 }
 
