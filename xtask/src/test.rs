@@ -56,7 +56,7 @@ const STEPS: [Step; 10] = [
     ("docs", |_| check(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))),
     ("licences", licences),
     ("unit", unit),
-    ("ui", |_| ui::test()),
+    ("page", |_| ui::test()),
     ("build", |_| build().map(|()| once())),
     ("end to end", end_to_end),
 ];
