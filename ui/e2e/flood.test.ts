@@ -1,5 +1,6 @@
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Status } from '../src/generated/model';
 import { chromium, launch } from './browser';
 import { Site } from './site';
 
@@ -63,13 +64,13 @@ describe.skipIf(!chromium())('a flood of changes', () => {
         const base = backend.now;
         const status = base.status;
         if (!status) throw new Error('no status');
-        const kinds = [
+        const kinds: Partial<Status>[] = [
           { state: 'working', code: 'CL-000' },
           { state: 'down', code: 'CL-501', clat: null },
           { state: 'checking', code: 'CL-301', clat: null, uplink: null },
           { state: 'limited', code: 'CL-202' },
-          { state: 'standby_native', code: 'CL-001', clat: null, rearms: { count: 0, last_ms: null, last_reason: null } },
-        ] as const;
+          { state: 'standby_native', code: 'CL-001', clat: null, rearms: { count: 0, last_ms: null, last_reason: null, history: [] } },
+        ];
         let [gap, last, watching] = [0, performance.now(), true];
         const watch = (): void => {
           const now = performance.now();

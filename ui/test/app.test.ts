@@ -31,7 +31,7 @@ describe('what is shown', () => {
     page = await open(DOWN);
     expect(text()).not.toContain('IPv4 traffic');
     expect(text()).not.toContain('IPv4 set up again');
-    page.backend.show(view({ status: status({ rearms: { count: 2, last_ms: 5, last_reason: 'vpn' } }) }));
+    page.backend.show(view({ status: status({ rearms: { count: 2, last_ms: 5, last_reason: 'vpn', history: [] } }) }));
     await page.pass(100);
     expect(text()).toContain('IPv4 traffic');
     expect(text()).toContain('IPv4 set up again');

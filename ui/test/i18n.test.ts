@@ -48,7 +48,7 @@ describe.each(TAGS)('%s', (tag) => {
   test('has the plural forms that its rules ask for', async () => {
     const forms = new Intl.PluralRules(tag).resolvedOptions().pluralCategories;
     const words = (await load(tag, tag, LANGUAGES)).words;
-    for (const plural of [words.notice.settings, words.rearms.count, words.helpdesk.ignored]) {
+    for (const plural of [words.notice.settings, words.rearms.count, words.rearms.flows, words.helpdesk.ignored]) {
       expect(Object.keys(plural).sort()).toEqual([...forms].sort());
     }
   });

@@ -132,6 +132,7 @@ impl Departure {
 
 /// One re-arming, in the status document. Words are text, so that those of a newer service can be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(default)]
 pub struct Rearm {
     /// Which one it was, counted from 1 when the service started.

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use everclat_model::{
-    Bytes, Cause, ClatStatus, Code, ConfigProblem, Evidence, EvidenceKind, Ignored, InterfaceStatus, Origin, Owner,
-    PauseStatus, PlaneKind, Pref64Source, Pref64Status, Product, Rearms, ServiceInfo, SettingEntry, SpareStatus, State,
-    Status, UplinkStatus, key_references,
+    Bytes, Cause, ClatStatus, Code, ConfigProblem, Departure, Evidence, EvidenceKind, Ignored, InterfaceStatus, Origin,
+    Owner, PauseStatus, PlaneKind, Pref64Source, Pref64Status, Product, REARM_REASONS, Rearm, RearmStep, Rearms,
+    ServiceInfo, SettingEntry, SpareStatus, State, Status, UplinkStatus, key_references,
 };
 use ts_rs::{Config, TS};
 
@@ -23,6 +23,9 @@ fn types_are_up_to_date() {
     let mut text = String::from("// Made from crates/model by its test `typescript`; do not edit by hand.\n");
     list(&mut text, "Every code, in order of number.", "CODES", Code::ALL.iter().map(|code| code.as_str()));
     let keys = key_references();
+    list(&mut text, "Why IPv4 had to be armed again.", "REARM_REASONS", REARM_REASONS.into_iter());
+    list(&mut text, "What was done to arm it again.", "REARM_STEPS", RearmStep::ALL.iter().map(|step| step.name()));
+    list(&mut text, "Why an uplink was left.", "DEPARTURES", Departure::ALL.iter().map(|left| left.name()));
     list(&mut text, "Every key of configuration and policy.", "SETTING_KEYS", keys.iter().map(|key| key.key));
     declare!(
         text,
@@ -42,6 +45,7 @@ fn types_are_up_to_date() {
         Pref64Status,
         Bytes,
         ClatStatus,
+        Rearm,
         Rearms,
         Evidence,
         PauseStatus,

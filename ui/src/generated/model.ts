@@ -35,6 +35,54 @@ export const CODES = [
   'CL-904',
 ] as const;
 
+/** Why IPv4 had to be armed again. */
+export const REARM_REASONS = [
+  'address-changed',
+  'address-conflict',
+  'asked-for',
+  'captive-portal',
+  'gateway-changed',
+  'host-configuration',
+  'native-ipv4',
+  'path-dead',
+  'paused',
+  'plane-failed',
+  'prefix-changed',
+  'prefix-expired',
+  'prefix-withdrawn',
+  'settings-changed',
+  'undone',
+  'uplink-changed',
+  'uplink-lost',
+  'vpn',
+] as const;
+
+/** What was done to arm it again. */
+export const REARM_STEPS = [
+  'opened-tunnel',
+  'took-reserve',
+  'opened-uplink',
+  'put-route-back',
+  'silenced-kernel',
+  'took-prefix',
+  'took-router',
+  'kept-x',
+  'moved-x',
+  'moved-v4',
+] as const;
+
+/** Why an uplink was left. */
+export const DEPARTURES = [
+  'link-lost',
+  'route-lost',
+  'prefix-lost',
+  'gateway-silent',
+  'path-dead',
+  'captive-portal',
+  'refused',
+  'better-uplink',
+] as const;
+
 /** Every key of configuration and policy. */
 export const SETTING_KEYS = [
   'Enabled',
@@ -306,6 +354,57 @@ bytes: Bytes,
 drops: { [key in string]: number }, };
 
 /**
+ * One re-arming, in the status document. Words are text, so that those of a newer service can be read.
+ */
+export type Rearm = { 
+/**
+ * Which one it was, counted from 1 when the service started.
+ */
+number: number, 
+/**
+ * When IPv4 was armed again (RFC 3339, UTC).
+ */
+time: string, 
+/**
+ * Why: one of [`REARM_REASONS`].
+ */
+reason: string, 
+/**
+ * From the loss, as the service noticed it, until IPv4 was armed again; in milliseconds, without `standby_ms`.
+ */
+gap_ms: number, 
+/**
+ * How long nobody missed us before that, because others provided IPv4 or a person had paused us, in milliseconds; null
+ * when that was not so.
+ */
+standby_ms: number | null, 
+/**
+ * The uplink before.
+ */
+from: string | null, 
+/**
+ * The uplink after.
+ */
+to: string | null, 
+/**
+ * Why the uplink was left although there was another one at once: a word of [`Departure`]; else null.
+ */
+left: string | null, 
+/**
+ * What was done, in order: words of [`RearmStep`].
+ */
+done: Array<string>, 
+/**
+ * From then until IPv4 was first seen to work, in milliseconds: a reply to an app or a probe. Null: not seen before the
+ * next loss, or not yet.
+ */
+first_reply_ms: number | null, 
+/**
+ * Flows that could not go on and were ended in the eyes of their apps, so that these begin anew.
+ */
+flows_ended: number, };
+
+/**
  * Re-arming so far.
  */
 export type Rearms = { 
@@ -320,7 +419,11 @@ last_ms: number | null,
 /**
  * What it was about.
  */
-last_reason: string | null, };
+last_reason: string | null, 
+/**
+ * The last ones, newest first; empty from a service that keeps none.
+ */
+history: Array<Rearm>, };
 
 /**
  * What "works" rests on.

@@ -378,6 +378,16 @@ const words: Dictionary = {
       'uplink-lost': 'Die Verbindung war verloren',
       vpn: 'Ein VPN war im Weg',
     },
+    left: {
+      'link-lost': 'Die Verbindung war verloren',
+      'route-lost': 'Der Router war weg',
+      'prefix-lost': 'Das Netz hatte sein IPv4-Gateway zurückgezogen',
+      'gateway-silent': 'Der Router hatte aufgehört zu antworten',
+      'path-dead': 'Das IPv4-Gateway war still geworden',
+      'captive-portal': 'Dort musste sich zuerst jemand anmelden',
+      refused: 'Die Verbindung ließ sich nicht benutzen',
+      'better-uplink': 'Eine bessere Verbindung war da',
+    },
     done: {
       'opened-tunnel': 'Tunnel neu geöffnet',
       'took-reserve': 'Reserve-Uplink genommen',
@@ -390,6 +400,7 @@ const words: Dictionary = {
       'moved-x': 'X gewechselt',
       'moved-v4': 'IPv4-Adresse gewechselt',
     },
+    flows: { one: 'ein Datenfluss beendet, damit seine App neu beginnt', other: '{n} Datenflüsse beendet, damit ihre Apps neu beginnen' },
     unknown: 'Aus einem anderen Grund',
   },
   helpdesk: {

@@ -378,6 +378,16 @@ const words: Dictionary = {
       'uplink-lost': 'The connection had been lost',
       vpn: 'A VPN had been in the way',
     },
+    left: {
+      'link-lost': 'The connection had been lost',
+      'route-lost': 'The router had gone',
+      'prefix-lost': 'The network had withdrawn its IPv4 gateway',
+      'gateway-silent': 'The router had stopped answering',
+      'path-dead': 'The IPv4 gateway had been silent',
+      'captive-portal': 'Somebody had to sign in there first',
+      refused: 'The connection could not be used',
+      'better-uplink': 'A better connection was there',
+    },
     done: {
       'opened-tunnel': 'tunnel opened again',
       'took-reserve': 'reserve uplink taken',
@@ -390,6 +400,7 @@ const words: Dictionary = {
       'moved-x': 'X moved',
       'moved-v4': 'IPv4 address moved',
     },
+    flows: { one: 'one flow ended, so that its app begins anew', other: '{n} flows ended, so that their apps begin anew' },
     unknown: 'For another reason',
   },
   helpdesk: {

@@ -1,4 +1,4 @@
-import type { Code, SETTING_KEYS } from '../generated/model';
+import type { Code, DEPARTURES, REARM_REASONS, REARM_STEPS, SETTING_KEYS } from '../generated/model';
 import type { ActionName, FailedKind } from '../generated/view';
 import type { LinkName, Note, Verdict } from './chain';
 import type { Team } from './codes';
@@ -103,8 +103,10 @@ export interface Dictionary {
     afterStandby: string;
     moved: string;
     firstReply: string;
-    reason: Record<string, string>;
-    done: Record<string, string>;
+    reason: Record<(typeof REARM_REASONS)[number], string>;
+    left: Record<(typeof DEPARTURES)[number], string>;
+    done: Record<(typeof REARM_STEPS)[number], string>;
+    flows: Plural;
     unknown: string;
   };
   helpdesk: {

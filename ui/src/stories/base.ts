@@ -60,7 +60,7 @@ export const WORKING: Status = {
     { prefix: '2001:db8:65::/96', source: 'ra', expires_s: 1_612, uplink: 'wlan0' },
   ],
   clat: CLAT,
-  rearms: { count: 0, last_ms: null, last_reason: null },
+  rearms: { count: 0, last_ms: null, last_reason: null, history: [] },
   evidence: { kind: 'traffic', age_s: 0.4 },
   pause: null,
   ignored: { router_options: 0 },

@@ -199,7 +199,7 @@ const REST: Story[] = [
         uplink: { name: 'enx0123456789abcdef', mtu: 1500, gateway: 'fe80::1' },
         spare: { ...(WORKING.spare ?? { pref64: '', v6: '', ready: false }), name: LONG, ready: false },
         clat: { ...CLAT, drops: { [LONG]: 123_456_789_012 }, bytes: { in: 9.2e15, out: 8.1e15 } },
-        rearms: { count: 1_234_567, last_ms: 86_400_000, last_reason: LONG },
+        rearms: { count: 1_234_567, last_ms: 86_400_000, last_reason: LONG, history: [] },
       }),
       failed: { action: 'pause', kind: 'refused', message: `${LONG}\u202e\u0007 `.repeat(5) },
     },

@@ -13,6 +13,7 @@ const REARM = {
   left: 'link-lost',
   done: ['took-reserve', 'moved-x'],
   first_reply_ms: 12,
+  flows_ended: 3,
 };
 
 /** What a service with a list of re-armings says. */
@@ -24,7 +25,7 @@ export const REARMS = {
     { ...REARM, number: 17 },
     { ...REARM, number: 16, time: ago(3_600), reason: 'prefix-changed', gap_ms: 0, from: 'eth0', to: 'eth0', left: null, done: ['took-prefix', 'kept-x'] },
     { ...REARM, number: 15, time: ago(40_000), reason: 'native-ipv4', gap_ms: 230, standby_ms: 5_400_000, from: null, to: 'eth0', left: null, done: ['opened-tunnel'] },
-    { ...REARM, number: 14, time: ago(90_000), reason: 'something-new', gap_ms: 1_800, from: 'wlan0', to: 'eth0' },
+    { ...REARM, number: 14, time: ago(90_000), reason: 'something-new', gap_ms: 1_800, from: 'wlan0', to: 'eth0', left: null },
   ],
 };
 
@@ -68,11 +69,11 @@ export const STATES: Story[] = [
     name: 'working-rearms',
     view: showing('working', { rearms: REARMS, uplink: { name: 'wlan0', mtu: 1500, gateway: 'fe80::1' }, spare: null }),
     traffic: true,
-    says: ['17 times since the service started', 'The connection had been lost', 'Away for 41', 'eth0 → wlan0', 'something-new'],
+    says: ['17 times since the service started', 'The connection had been lost', 'Without interruption', 'Away for 41', 'eth0 → wlan0', 'something-new'],
   },
   {
     name: 'working-rearm-once',
-    view: showing('working', { rearms: { count: 1, last_ms: 12, last_reason: 'paused' } }),
+    view: showing('working', { rearms: { count: 1, last_ms: 12, last_reason: 'paused', history: [] } }),
     says: ['Once since the service started', 'A pause had ended'],
   },
   {
