@@ -322,11 +322,11 @@ const words: Dictionary = {
     sent: 'Gesendet',
     now: 'jetzt',
     past: 'vor 2 Minuten',
-    idle: 'In den letzten zwei Minuten hat keine App IPv4 benutzt.',
+    idle: 'Kein IPv4-Verkehr in der hier gemessenen Zeit.',
     unknown: 'Noch nicht gemessen.',
     alternative:
       'IPv4-Verkehr der letzten zwei Minuten. Empfangen: jetzt {in}, höchstens {peakIn}. Gesendet: jetzt {out}, höchstens {peakOut}.',
-    alternativeIdle: 'IPv4-Verkehr der letzten zwei Minuten: keiner.',
+    alternativeIdle: 'IPv4-Verkehr: keiner in der hier gemessenen Zeit.',
     alternativeUnknown: 'IPv4-Verkehr: noch nicht gemessen.',
     total: 'insgesamt {bytes}',
   },
@@ -458,7 +458,7 @@ const words: Dictionary = {
     detail: 'Meldung',
     protocol: 'Protokoll {n}',
     reason: 'Grund',
-    steps: 'Getan',
+    steps: 'Letztes Einrichten',
   },
   settings: {
     title: 'Einstellungen',

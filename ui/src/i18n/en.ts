@@ -322,11 +322,11 @@ const words: Dictionary = {
     sent: 'Sent',
     now: 'now',
     past: '2 minutes ago',
-    idle: 'No app has used IPv4 in the last two minutes.',
+    idle: 'No IPv4 traffic in the time measured here.',
     unknown: 'Not measured yet.',
     alternative:
       'IPv4 traffic over the last two minutes. Received: {in} now, at most {peakIn}. Sent: {out} now, at most {peakOut}.',
-    alternativeIdle: 'IPv4 traffic over the last two minutes: none.',
+    alternativeIdle: 'IPv4 traffic: none in the time measured here.',
     alternativeUnknown: 'IPv4 traffic: not measured yet.',
     total: '{bytes} in all',
   },
@@ -458,7 +458,7 @@ const words: Dictionary = {
     detail: 'What was said',
     protocol: 'protocol {n}',
     reason: 'Reason',
-    steps: 'Done',
+    steps: 'Last re-arming',
   },
   settings: {
     title: 'Settings',
