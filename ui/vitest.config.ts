@@ -4,5 +4,5 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   plugins: [svelte()],
   resolve: { conditions: ['browser'] },
-  test: { environment: 'jsdom', include: ['test/**/*.test.ts'], testTimeout: 20_000, env: { TZ: 'UTC' } },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 20_000, env: { TZ: 'UTC' } },
 });

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { View } from '../src/generated/view';
 import { BARE, CLAT, PREFS, settings, status, view, WORKING } from '../src/stories/base';
