@@ -7,12 +7,15 @@ mod history;
 mod judge;
 mod memory;
 mod mend;
+mod retreat;
 mod spare;
+mod state;
 mod twin;
 
 use doubt::Traces;
 use flows::Lingering;
 use mend::Undone;
+pub(crate) use state::{Claim, Failure, MAX_DUPLICATES, Pause, PlaneState, SpareState};
 use twin::{Former, Search};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -20,10 +23,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
-use model::{
-    Applied, Code, Generation, HostIntent, Ipv4Default, NetworkSnapshot, PlaneConfig, Settings, SpareConfig, State,
-    Timestamp,
-};
+use model::{Applied, Code, Generation, HostIntent, NetworkSnapshot, Settings, State, Timestamp};
 
 use crate::ask::Asker;
 use crate::backoff::Backoff;
@@ -31,18 +31,12 @@ use crate::decide::{Choice, Decision, Known, Path, decide, probe_address};
 use crate::discovery::Discovery;
 use crate::health::{Health, Place};
 use crate::portal::Portals;
-use crate::rearm::{Rearming, loss_reason};
+use crate::rearm::Rearming;
 use crate::solicit::Solicitor;
 use crate::{Action, Event};
 
-/// RFC 7217 section 6: so many duplicates in a row are no bad luck any more.
-pub(crate) const MAX_DUPLICATES: u8 = 3;
-
 /// What a person may say about a pause, in characters.
 const MAX_REASON: usize = 200;
-
-/// Three objections in a row are a network that refuses us, or somebody who forges them; neither lasts for ever.
-const AFTER_CONFLICT: Duration = Duration::from_secs(60);
 
 /// A router that does not say its link-layer address for so long is silent: the kernel's own patience is three
 /// solicitations a second apart (RFC 4861 section 10), and moving costs less than waiting for the last.
@@ -54,76 +48,6 @@ struct Resolving {
     address: Ipv6Addr,
     since: Timestamp,
     again: Timestamp,
-}
-
-/// X on one /64 and how it was found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Claim {
-    /// Which of the prefix's addresses.
-    attempt: u8,
-    /// What X was in a former process, where nobody objected: the first choice of this one.
-    remembered: Option<Ipv6Addr>,
-    /// Duplicates since the last address that was free.
-    pub(crate) duplicates: u8,
-    /// After too many of them: when to try the next address all the same.
-    again: Option<Timestamp>,
-    /// `None`: to be chosen, because nothing is armed or the last one was taken.
-    address: Option<Ipv6Addr>,
-    /// Nobody objected to it.
-    owned: bool,
-    /// How often it came into doubt.
-    round: u32,
-}
-
-impl Claim {
-    /// So many of the prefix's addresses were taken that the next one is not worth a try.
-    pub(crate) fn is_exhausted(&self) -> bool {
-        self.duplicates >= MAX_DUPLICATES
-    }
-
-    /// Somebody else has the address.
-    fn taken(&mut self, now: Timestamp) {
-        self.attempt = self.attempt.wrapping_add(1);
-        self.duplicates = self.duplicates.saturating_add(1);
-        (self.address, self.remembered) = (None, None);
-        self.owned = false;
-        self.again = self.is_exhausted().then(|| now + AFTER_CONFLICT);
-    }
-}
-
-/// The plane as it was asked for and as it reported.
-#[derive(Clone, Debug)]
-pub(crate) struct PlaneState {
-    pub(crate) config: PlaneConfig,
-    /// The tunnel; it outlives changes of the configuration.
-    pub(crate) tun: Option<String>,
-    /// This very configuration is at work.
-    started: bool,
-    claimed: bool,
-    pub(crate) replied: bool,
-}
-
-/// The second uplink as it was asked for and as it reported.
-#[derive(Clone, Debug)]
-pub(crate) struct SpareState {
-    pub(crate) config: SpareConfig,
-    pub(crate) started: bool,
-    pub(crate) claimed: bool,
-}
-
-/// A person has paused us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pause {
-    /// `None`: until resumed.
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) reason: String,
-}
-
-/// The plane or the host's configuration failed.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    backoff: Backoff,
-    pub(crate) error: String,
 }
 
 /// The sans-IO machine. See the [crate](crate) documentation.
@@ -451,71 +375,6 @@ impl Engine {
             kept: &|link| self.kept_prefix(link),
             former: &|link, net| self.traces.is_former(link, net, now),
         })
-    }
-
-    /// Takes everything down and asks everyone anew; what is known stays until it is contradicted, so that IPv4 is back
-    /// at once.
-    fn rearm(&mut self, now: Timestamp) {
-        self.lost("asked-for", now);
-        self.withdraw(now);
-        self.stop_plane();
-        self.failures.clear();
-        self.spare_failure = None;
-        self.undone = None;
-        self.claims.clear();
-        self.health.restart();
-        self.portals.restart(now);
-        self.check_points.clear();
-        self.asked_points.clear();
-        self.solicitor.restart(now);
-        self.asker.restart();
-        self.push(Action::Refresh);
-    }
-
-    fn stand_back(&mut self, state: State, code: Code, now: Timestamp) {
-        self.resolving.clear();
-        self.failures.clear();
-        // What was found out about a way says nothing about it when it is needed again.
-        self.health.restart();
-        self.lost(loss_reason(state, code), now);
-        self.end_all_flows(state);
-        self.withdraw(now);
-        self.stop_plane();
-    }
-
-    /// Has everything of ours taken off the host; asks again, ever less often, as long as something stays.
-    fn withdraw(&mut self, now: Timestamp) {
-        let asked = self.requested.is_empty();
-        let answered = self.applied.generation == self.requested.generation;
-        let again = answered && self.cleanup.is_some_and(|backoff| backoff.is_due(now));
-        if self.host_dirty && (!asked || again) {
-            self.apply(None, Vec::new());
-        }
-    }
-
-    fn stop_plane(&mut self) {
-        if self.plane.take().is_some() {
-            self.push(Action::StopPlane);
-            self.push(Action::StatusChanged);
-        }
-        // They end with the plane.
-        self.spare = None;
-        self.lingering = None;
-        self.twin = None;
-        self.former = None;
-        for claim in self.claims.values_mut() {
-            (claim.address, claim.owned) = (None, false);
-        }
-        // The tunnel takes address and route with it.
-        self.applied.default_v4 = None;
-    }
-
-    fn apply(&mut self, default_v4: Option<Ipv4Default>, silent_v6: Vec<Ipv6Addr>) {
-        self.note_intent(default_v4.as_ref(), &silent_v6);
-        self.generation = self.generation.next();
-        self.requested = HostIntent { generation: self.generation, default_v4, silent_v6 };
-        self.host_dirty |= !self.requested.is_empty();
-        self.push(Action::Apply(self.requested.clone()));
     }
 
     /// The plane, if it is the one that the decision wants and our default route leads to it and is to stay.
