@@ -29,7 +29,8 @@ impl World {
         self.engine = Engine::new(self.engine.settings().clone(), [7; 32], self.now);
         self.engine.remember(memory);
         // The kernel takes the tunnel away, and with it all the rest.
-        (self.running, self.spare, self.intent) = (None, None, model::HostIntent::default());
+        (self.running, self.spare, self.twin) = (None, None, None);
+        self.intent = model::HostIntent::default();
         (self.question, self.portal) = (None, None);
         self.took();
     }
