@@ -328,6 +328,8 @@ fn check(world: &World) {
 
 /// Idempotence: the same news again changes nothing.
 fn nothing_new(world: &mut World) {
+    // A network that is recognised by the first look has prefixes to be looked up in the second one.
+    world.look();
     let snapshot = world.network.snapshot(&world.engine.lookup_targets());
     world.tell(Event::Snapshot(snapshot.clone()));
     world.engine.handle(Event::Snapshot(snapshot), world.now);
