@@ -9,7 +9,9 @@ mod daemon;
 pub mod events;
 pub mod stream;
 
+use std::fs::Permissions;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -56,7 +58,12 @@ impl World {
         change(&mut config);
         let mut lab = Lab::up(config)?;
         lab.down_on_drop(true);
-        Ok(Self { lab, directory: tempfile::tempdir()? })
+        // The service is woken when something changes beside its configuration's directory, as in /tmp all the time.
+        let parent = std::env::temp_dir().join("everclat-e2e");
+        std::fs::create_dir_all(&parent)?;
+        // Some tests look at it as an ordinary user.
+        std::fs::set_permissions(&parent, Permissions::from_mode(0o755))?;
+        Ok(Self { lab, directory: tempfile::tempdir_in(parent)? })
     }
 
     /// Starts `everclatd` in the host.
