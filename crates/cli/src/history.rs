@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ipc::{Client, ClientError};
+use ipc::{Client, ClientError, Skew};
 use jiff::tz::TimeZone;
 use model::Rearms;
 use serde::{Deserialize, Serialize};
@@ -37,8 +37,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Exit, ClientError> {
         Err(error) => return Err(error),
     };
     let Some(history) = document["rearms"].get("history") else {
-        let program = &client.service().program;
-        return Err(ClientError::VersionSkew(format!("{program} is older and keeps no history")));
+        let service = client.service().program.clone();
+        let message = format!("{service} is older and keeps no history");
+        return Err(ClientError::VersionSkew(Skew { service_is_newer: false, service, message }));
     };
     if arguments.json {
         let (time, count) = (&document["time"], &document["rearms"]["count"]);

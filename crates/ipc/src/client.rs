@@ -38,8 +38,8 @@ pub enum ClientError {
         path: PathBuf,
     },
     /// Client and service are of versions that do not understand each other.
-    #[error("the service and this program differ in version: {0}; update both")]
-    VersionSkew(String),
+    #[error("the service and this program differ in version: {}; update both", .0.message)]
+    VersionSkew(Skew),
     /// The service says something that this program does not know.
     #[error("the service is newer than this program, which does not understand it ({why}); update this program")]
     Newer {
@@ -60,6 +60,17 @@ pub enum ClientError {
     /// The connection broke.
     #[error("{}", broken(.0))]
     Broken(#[from] io::Error),
+}
+
+/// Which side is too old for the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skew {
+    /// Whether it is this program; else it is the service.
+    pub service_is_newer: bool,
+    /// The service's name and version, as far as it told.
+    pub service: String,
+    /// For people.
+    pub message: String,
 }
 
 /// An end without a word is what a service that is stopped leaves behind.
@@ -116,10 +127,14 @@ impl Client {
             Reply::Hello(service) if (MIN_PROTOCOL..=PROTOCOL).contains(&service.protocol) => {
                 Ok(Self { connection, service })
             }
-            Reply::Hello(service) => Err(ClientError::VersionSkew(format!(
-                "{} speaks protocol {}, this program {MIN_PROTOCOL} to {PROTOCOL}",
-                service.program, service.protocol
-            ))),
+            Reply::Hello(service) => Err(ClientError::VersionSkew(Skew {
+                service_is_newer: service.protocol > PROTOCOL,
+                message: format!(
+                    "{} speaks protocol {}, this program {MIN_PROTOCOL} to {PROTOCOL}",
+                    service.program, service.protocol
+                ),
+                service: service.program,
+            })),
             Reply::Status(_) | Reply::Settings(_) | Reply::Log(_) | Reply::Done => Err(unexpected()),
             Reply::Refused(refusal) => Err(refused(refusal)),
         }
@@ -216,7 +231,11 @@ impl Client {
         if *spoken >= protocol {
             return Ok(());
         }
-        Err(ClientError::VersionSkew(format!("{program} is older than this program and does not offer {what}")))
+        Err(ClientError::VersionSkew(Skew {
+            service_is_newer: false,
+            service: program.clone(),
+            message: format!("{program} is older than this program and does not offer {what}"),
+        }))
     }
 
     /// Asks for the status now and after every change; read them with [`next`](Self::next).
@@ -295,7 +314,12 @@ fn heard(mut said: Value) -> Result<Heard, ClientError> {
 
 fn refused(refusal: Refusal) -> ClientError {
     match refusal.kind {
-        RefusalKind::Version => ClientError::VersionSkew(refusal.message),
+        // It no longer speaks what this program speaks. Its name comes first in what it says.
+        RefusalKind::Version => ClientError::VersionSkew(Skew {
+            service_is_newer: true,
+            service: refusal.message.split(" speaks ").next().unwrap_or_default().to_owned(),
+            message: refusal.message,
+        }),
         RefusalKind::Denied => ClientError::NotAllowed(refusal.message),
         RefusalKind::Malformed | RefusalKind::Stopping | RefusalKind::Unable | RefusalKind::Unknown => {
             ClientError::Refused(refusal.message)

@@ -14,7 +14,7 @@ mod places;
 mod server;
 mod transport;
 
-pub use client::{Client, ClientError, Heard};
+pub use client::{Client, ClientError, Heard, Skew};
 pub use log::{LogBatch, LogEntry, LogLevel};
 pub use message::{Control, Hello, MIN_PROTOCOL, PROTOCOL, Refusal, RefusalKind, Reply, Request, SettingsReport};
 pub use peer::{Peer, Rights};

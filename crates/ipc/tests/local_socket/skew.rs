@@ -136,7 +136,10 @@ async fn what_an_older_service_cannot_do_is_said_without_asking_it() {
         client.log(true, None, None).await.unwrap_err(),
         client.log_level(LogLevel::Debug, std::time::Duration::from_secs(1)).await.unwrap_err(),
     ] {
-        assert!(matches!(&error, ClientError::VersionSkew(why) if why.starts_with("other is older")), "{error}");
+        assert!(
+            matches!(&error, ClientError::VersionSkew(skew) if skew.message.starts_with("other is older")),
+            "{error}"
+        );
     }
     client.status().await.unwrap();
 }
@@ -175,9 +178,10 @@ async fn a_client_refuses_a_service_of_another_version() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sock");
     let listener = UnixListener::bind(&path).unwrap();
-    for answer in [
-        json!({"reply": "hello", "protocol": PROTOCOL + 1, "program": "newer"}),
-        json!({"reply": "refused", "kind": "version", "message": "too old"}),
+    for (answer, service, newer) in [
+        (json!({"reply": "hello", "protocol": PROTOCOL + 1, "program": "newer 9"}), "newer 9", true),
+        (json!({"reply": "hello", "protocol": 0, "program": "older 0"}), "older 0", false),
+        (json!({"reply": "refused", "kind": "version", "message": "newer 9 speaks protocol 7 to 9"}), "newer 9", true),
     ] {
         let (client, accepted) = tokio::join!(Client::connect(&path, "test"), async {
             let mut raw = Raw(listener.accept().await.unwrap().0);
@@ -185,7 +189,8 @@ async fn a_client_refuses_a_service_of_another_version() {
             raw.say(answer).await;
             raw
         });
-        assert!(matches!(client, Err(ClientError::VersionSkew(_))), "{client:?}");
+        let Err(ClientError::VersionSkew(skew)) = client else { panic!("{client:?}") };
+        assert_eq!((skew.service.as_str(), skew.service_is_newer), (service, newer));
         drop(accepted);
     }
 }
