@@ -1,60 +1,204 @@
+// Made from src-tauri by its test `typescript`; do not edit by hand.
 import type { SettingsReport } from './ipc';
 import type { Status } from './model';
 
-/** Everything the window is shown; always the whole. */
-export type View = {
-  app: App;
-  service: Service;
-  status: Status | null;
-  settings: SettingsReport | null;
-  prefs: Prefs;
-  prefs_locked: { [key in string]: string };
-  shown: Shown;
-  busy: Busy | null;
-  failed: Failed | null;
-};
+/**
+ * Everything the window shows. Always whole, never a difference.
+ */
+export type View = { 
+/**
+ * This program.
+ */
+app: App, 
+/**
+ * How it stands with the service.
+ */
+service: Service, 
+/**
+ * The last status heard; null unless connected, so that nothing stale looks alive.
+ */
+status: Status | null, 
+/**
+ * Every setting of the service; null until it has been heard.
+ */
+settings: SettingsReport | null, 
+/**
+ * What this user prefers.
+ */
+prefs: Prefs, 
+/**
+ * Preferences that the user cannot change, and who says so.
+ */
+prefs_locked: { [key in string]: string }, 
+/**
+ * What the tray shows.
+ */
+shown: Shown, 
+/**
+ * What is under way.
+ */
+busy: Busy | null, 
+/**
+ * The last action, if it failed.
+ */
+failed: Failed | null, };
 
-export type App = { version: string; protocol: number; os: Os; tray: boolean; language_os: string };
+/**
+ * This program.
+ */
+export type App = { 
+/**
+ * Its version.
+ */
+version: string, 
+/**
+ * The newest protocol it speaks.
+ */
+protocol: number, 
+/**
+ * The system it runs on.
+ */
+os: Os, 
+/**
+ * Whether a panel shows our icon.
+ */
+tray: boolean, 
+/**
+ * The user's language as the system has it (BCP 47).
+ */
+language_os: string, };
 
-export type Os = 'linux' | 'macos' | 'windows';
+/**
+ * An operating system.
+ */
+export type Os = "linux" | "macos" | "windows";
 
-export type Service =
-  | { kind: 'connecting' }
-  | { kind: 'connected'; version: string; protocol: number; outdated: boolean; newer: boolean }
-  | { kind: 'unreachable'; detail: string; hint: string; since: string }
-  | { kind: 'denied'; detail: string }
-  | { kind: 'too_old'; service: string }
-  | { kind: 'too_new'; service: string };
+/**
+ * How it stands with the service.
+ */
+export type Service = { "kind": "connecting" } | { "kind": "connected", 
+/**
+ * Its version.
+ */
+version: string, 
+/**
+ * The protocol spoken with it.
+ */
+protocol: number, 
+/**
+ * It is older than this program, and still understood.
+ */
+outdated: boolean, 
+/**
+ * It is newer than this program, and still understood.
+ */
+newer: boolean, } | { "kind": "unreachable", 
+/**
+ * What the system said.
+ */
+detail: string, 
+/**
+ * The command that starts it on this system.
+ */
+hint: string, 
+/**
+ * Since when (RFC 3339, UTC).
+ */
+since: string, } | { "kind": "denied", 
+/**
+ * What the system said.
+ */
+detail: string, } | { "kind": "too_old", 
+/**
+ * Its name and version, as far as it told.
+ */
+service: string, } | { "kind": "too_new", 
+/**
+ * Its name and version, as far as it told.
+ */
+service: string, };
 
-export type Prefs = {
-  language: string;
-  theme: Theme;
-  autostart: boolean;
-  notifications: Notifications;
-  show_tray: boolean;
-};
+/**
+ * What this user prefers.
+ */
+export type Prefs = { 
+/**
+ * `system`, or a language's name such as `de`.
+ */
+language: string, 
+/**
+ * Light or dark.
+ */
+theme: Theme, 
+/**
+ * Whether the app starts at login. The system keeps it, not our file.
+ */
+autostart: boolean, 
+/**
+ * What to notify about.
+ */
+notifications: Notifications, 
+/**
+ * Whether to show an icon in the panel.
+ */
+show_tray: boolean, };
 
-export type Theme = 'system' | 'light' | 'dark';
+/**
+ * Light or dark.
+ */
+export type Theme = "system" | "light" | "dark";
 
-export type Notifications = 'all' | 'problems' | 'none';
+/**
+ * What to notify about.
+ */
+export type Notifications = "all" | "problems" | "none";
 
-export type Shown = { icon: Icon };
+/**
+ * What the tray shows, each fault after its delay.
+ */
+export type Shown = { 
+/**
+ * The silhouette.
+ */
+icon: Icon, };
 
-export type Icon =
-  | 'working'
-  | 'standby'
-  | 'os'
-  | 'checking'
-  | 'limited'
-  | 'down'
-  | 'paused'
-  | 'no_service'
-  | 'no_network';
+/**
+ * One of the nine silhouettes in `icons/`.
+ */
+export type Icon = "working" | "standby" | "os" | "checking" | "limited" | "down" | "paused" | "no_service" | "no_network";
 
-export type ActionName = 'rearm' | 'pause' | 'resume' | 'settings';
+/**
+ * What a user can have done.
+ */
+export type ActionName = "rearm" | "pause" | "resume" | "settings";
 
-export type Busy = { action: ActionName };
+/**
+ * What is under way.
+ */
+export type Busy = { 
+/**
+ * What.
+ */
+action: ActionName, };
 
-export type FailedKind = 'denied' | 'refused' | 'unreachable';
+/**
+ * Why an action failed.
+ */
+export type FailedKind = "denied" | "refused" | "unreachable";
 
-export type Failed = { action: ActionName; kind: FailedKind; message: string };
+/**
+ * An action that failed.
+ */
+export type Failed = { 
+/**
+ * What was to be done.
+ */
+action: ActionName, 
+/**
+ * What a program branches on.
+ */
+kind: FailedKind, 
+/**
+ * What a person reads, in English.
+ */
+message: string, };
