@@ -37,6 +37,33 @@ const TOOLS: [Tool; 15] = [
 /// Shows the window's page to its tests. Big, so that only they ask for it.
 const BROWSER: [Tool; 1] = [Tool { program: "chromium", debian: "chromium", fedora: Some("chromium") }];
 
+/// What the tray app's window is built and tested with.
+const WINDOW: [Tool; 4] = [
+    Tool { program: "pkg-config", debian: "pkg-config", fedora: Some("pkgconf-pkg-config") },
+    Tool { program: "Xvfb", debian: "xvfb", fedora: Some("xorg-x11-server-Xvfb") },
+    Tool { program: "dbus-daemon", debian: "dbus-daemon", fedora: Some("dbus-daemon") },
+    // Not looked for in Fedora.
+    Tool { program: "WebKitWebDriver", debian: "webkit2gtk-driver", fedora: None },
+];
+
+/// The library that shows the window; pkg-config knows whether it is here.
+const WEBKIT: Tool =
+    Tool { program: "webkit2gtk-4.1", debian: "libwebkit2gtk-4.1-dev", fedora: Some("webkit2gtk4.1-devel") };
+
+/// Compilers for what the window brings along on other systems, where Rust alone does not do.
+const ELSEWHERE: [Tool; 2] = [
+    Tool { program: "clang", debian: "clang", fedora: Some("clang") },
+    Tool { program: "x86_64-w64-mingw32-gcc", debian: "gcc-mingw-w64-x86-64", fedora: Some("mingw64-gcc") },
+];
+
+/// What pictures of a desktop are made with.
+const PICTURES: [Tool; 4] = [
+    Tool { program: "openbox", debian: "openbox", fedora: Some("openbox") },
+    Tool { program: "xfce4-panel", debian: "xfce4-panel", fedora: Some("xfce4-panel") },
+    Tool { program: "xdotool", debian: "xdotool", fedora: Some("xdotool") },
+    Tool { program: "import", debian: "imagemagick", fedora: Some("ImageMagick") },
+];
+
 /// The systems beside Linux that every test run compiles and lints for.
 pub(crate) const TARGETS: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 
@@ -56,13 +83,39 @@ pub(crate) fn browser() -> Result<()> {
     install(&BROWSER)
 }
 
+/// What the tray app is built and tested with.
+pub(crate) fn window() -> Result<()> {
+    install(&WINDOW)?;
+    if has_webkit() { Ok(()) } else { install_all(&[&WEBKIT]) }
+}
+
+/// Whether the library that shows the window is here.
+pub(crate) fn has_webkit() -> bool {
+    let asked = Command::new("pkg-config").args(["--exists", WEBKIT.program]).status();
+    asked.is_ok_and(|status| status.success())
+}
+
+/// The programs of [`ELSEWHERE`].
+pub(crate) fn elsewhere() -> Result<()> {
+    install(&ELSEWHERE)
+}
+
+/// The programs of [`PICTURES`].
+pub(crate) fn pictures() -> Result<()> {
+    install(&PICTURES)
+}
+
 fn install(tools: &[Tool]) -> Result<()> {
     let to_be_had = |tool: &&Tool| tool.fedora.is_some() || !exists("dnf");
     let missing: Vec<&Tool> = tools.iter().filter(to_be_had).filter(|tool| !exists(tool.program)).collect();
+    install_all(&missing)
+}
+
+fn install_all(missing: &[&Tool]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let commands = install_commands(&missing)?;
+    let commands = install_commands(missing)?;
     let typed: Vec<String> = commands.iter().map(describe).collect();
     if !is_root() {
         bail!("programs are missing; as root, type:\n  {}", typed.join(" && "));

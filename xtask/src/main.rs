@@ -1,4 +1,4 @@
-//! Every developer command: `cargo xtask demo`, `cargo xtask test`, `cargo xtask reliability`, `cargo xtask setup`.
+//! Every developer command: `cargo xtask demo`, `cargo xtask test`, `cargo xtask reliability`, `cargo xtask screenshots`, `cargo xtask setup`.
 
 #![forbid(unsafe_code)]
 
@@ -6,8 +6,11 @@ mod demo;
 mod figures;
 mod install;
 mod run;
+mod screenshots;
 mod test;
+mod tray;
 mod ui;
+mod window;
 
 use std::process::ExitCode;
 
@@ -33,6 +36,8 @@ enum Command {
     Test(test::Options),
     /// Measure outages (a quarter of an hour) and put them into docs/reliability.md
     Reliability,
+    /// Renew the pictures in docs/images from the real app
+    Screenshots,
     /// Install what demo and test need
     Setup,
 }
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
         Command::Demo { keep } => demo::run(keep),
         Command::Test(options) => test::run(&options),
         Command::Reliability => figures::measure(),
+        Command::Screenshots => screenshots::run(),
         Command::Setup => install::everything().map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

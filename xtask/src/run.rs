@@ -29,10 +29,14 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 /// How names of variables begin by which cargo tells a program what package it is of.
 const ABOUT_A_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| top().join("target"), PathBuf::from)
+}
+
 /// A release binary of ours.
 pub(crate) fn binary(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| top().join("target"), PathBuf::from);
-    target.join("release").join(name)
+    target_directory().join("release").join(name)
 }
 
 /// Builds the service and the command-line tool for release.

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::figures;
 use crate::install::{self, TARGETS};
 use crate::run::{build, cargo, exists, succeed, tee};
-use crate::ui;
+use crate::{tray, ui};
 
 /// How much to test.
 #[derive(Args, Debug)]
@@ -25,6 +25,9 @@ pub(crate) struct Options {
 
 /// Packages that are Linux's own, or tools for developing on it.
 const LINUX_ONLY: [&str; 3] = ["everclat-platform-linux", "everclat-e2e", "xtask"];
+
+/// What needs WebKit and the page, and has a step of its own.
+pub(crate) const WINDOW: [&str; 2] = ["everclat-tray", "everclat-e2e-gui"];
 
 /// What came of a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,17 +51,18 @@ impl std::ops::Add for Tally {
 
 type Step = (&'static str, fn(&Options) -> Result<Tally>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("tools", |_| install::tools().map(|()| once())),
     ("format", |_| check(&mut cargo(&["fmt", "--all", "--check"]))),
-    ("lint", |_| check(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))),
+    ("lint", |_| check(workspace(&["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))),
     ("lint for other systems", |_| lint_elsewhere()),
-    ("docs", |_| check(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))),
+    ("docs", |_| check(workspace(&["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))),
     ("licences", licences),
     ("unit", unit),
     ("page", |_| ui::test()),
     ("build", |_| build().map(|()| once())),
     ("end to end", end_to_end),
+    ("tray", |options| tray::test(options.full)),
 ];
 
 /// Runs the steps; a failed one does not keep the others from running.
@@ -97,17 +101,28 @@ fn describe(tally: &Tally) -> String {
     text
 }
 
+/// A cargo command for everything but [`WINDOW`].
+fn workspace(arguments: &[&str]) -> Command {
+    let mut command = cargo(arguments);
+    command.args(["--workspace", "--locked"]);
+    for package in WINDOW {
+        command.args(["--exclude", package]);
+    }
+    command
+}
+
 fn once() -> Tally {
     Tally { passed: 1, ..Tally::default() }
 }
 
-fn check(command: &mut Command) -> Result<Tally> {
+pub(crate) fn check(command: &mut Command) -> Result<Tally> {
     succeed(command)?;
     Ok(once())
 }
 
 fn unit(options: &Options) -> Result<Tally> {
-    let mut command = cargo(&["test", "--workspace", "--exclude", "everclat-e2e", "--locked", "--no-fail-fast"]);
+    let mut command = workspace(&["test", "--no-fail-fast"]);
+    command.args(["--exclude", "everclat-e2e"]);
     if options.full {
         // More random events, from a seed that nobody has chosen.
         command.env("EVERCLAT_FULL", "1");
@@ -161,7 +176,7 @@ fn lint_elsewhere() -> Result<Tally> {
     install::targets()?;
     let mut tally = Tally::default();
     for target in TARGETS {
-        let mut command = cargo(&["clippy", "--workspace", "--locked", "--target", target]);
+        let mut command = workspace(&["clippy", "--target", target]);
         for package in LINUX_ONLY {
             command.args(["--exclude", package]);
         }
