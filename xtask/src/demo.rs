@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::install;
 use crate::run::{binary, build, describe};
+use crate::{install, window};
 
 const LAB: &str = "demo";
 const LITERAL: &str = "198.51.100.10";
@@ -25,7 +25,9 @@ pub(crate) fn run(keep: bool) -> Result<ExitCode> {
     install::tools()?;
     say("Building everclatd and everclat (the first time takes a minute or two)");
     build()?;
-    let mut demo = Demo { service: None, directory: PathBuf::from("/run/everclat-demo"), keep: false };
+    let app = window::prepare();
+    let directory = PathBuf::from("/run/everclat-demo");
+    let mut demo = Demo { service: None, app, window: None, directory, keep: false };
     demo.show()?;
     if keep {
         demo.leave_running();
@@ -38,6 +40,9 @@ pub(crate) fn run(keep: bool) -> Result<ExitCode> {
 /// What is running. Dropped early, by an error, it takes everything down.
 struct Demo {
     service: Option<Child>,
+    /// The app, where there is a display to show it on.
+    app: Option<PathBuf>,
+    window: Option<Child>,
     directory: PathBuf,
     keep: bool,
 }
@@ -61,6 +66,10 @@ impl Demo {
         self.start()?;
         must(self.everclat().args(["wait", "--for", "ready", "--timeout", "10s"]))?;
         println!("    ready {} ms after the start", begin.elapsed().as_millis());
+        if let Some(app) = &self.app {
+            say("Its window opens, for who wants to watch:");
+            self.window = Some(window::open(app, &self.socket())?);
+        }
 
         say("The same literal:");
         must(&mut in_host(&["curl", "-sS", "-m", "3", &page]))?;
@@ -101,6 +110,7 @@ impl Demo {
 
     fn take_down(&mut self) -> Result<()> {
         say("Everclat stops, and the network is taken down:");
+        self.close_window();
         let mut service = self.service.take().context("a running service")?;
         terminate(&service)?;
         let status = service.wait()?;
@@ -115,6 +125,14 @@ impl Demo {
         self.keep = true;
         println!("    nothing is left");
         Ok(())
+    }
+
+    fn close_window(&mut self) {
+        if let Some(mut window) = self.window.take() {
+            // Somebody may have closed it already.
+            let _ = terminate(&window);
+            let _ = window.wait();
+        }
     }
 
     fn leave_running(&mut self) {
@@ -147,6 +165,7 @@ impl Drop for Demo {
             return;
         }
         // On the way out of an error: the error is what counts.
+        self.close_window();
         if let Some(mut service) = self.service.take() {
             let _ = terminate(&service);
             let _ = service.wait();

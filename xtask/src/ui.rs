@@ -33,6 +33,16 @@ pub(crate) fn test() -> Result<Tally> {
     Ok(types + vitest("check")? + vitest("e2e")?)
 }
 
+/// Builds the page into `ui/dist`, if that has not been done.
+pub(crate) fn build() -> Result<()> {
+    if top().join("ui/dist/index.html").is_file() {
+        return Ok(());
+    }
+    ensure!(exists("npm"), "npm is not here (Node.js 20.19 or newer)");
+    succeed(&mut npm(&["ci", "--no-fund", "--no-audit"]))?;
+    succeed(&mut npm(&["run", "build"]))
+}
+
 fn npm(arguments: &[&str]) -> Command {
     let mut command = Command::new("npm");
     command.current_dir(top().join("ui")).args(arguments).env("NO_COLOR", "1");

@@ -1,26 +1,31 @@
 //! The real window, where there is somebody to look at it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::tray::program;
+use crate::tray::{missing, program};
+use crate::{install, ui};
 
-/// Opens the window for the service at `socket`, if there is a display and the app can be built here; else says why not. The window is its
-/// own process: the caller ends it, or leaves it open.
-#[expect(dead_code, reason = "the demo opens it once its own changes are in")]
-pub(crate) fn open(socket: &Path) -> Result<Option<Child>> {
+/// Makes the app ready if there is a display and the app can be built here, else says why not. Before anything is shown: it takes
+/// minutes the first time.
+pub(crate) fn prepare() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !set("DISPLAY") && !set("WAYLAND_DISPLAY") {
         println!("    (no display here, so no window)");
-        return Ok(None);
+        return None;
     }
-    if let Some(why) = crate::tray::missing() {
-        println!("    (no window: {why})");
-        return Ok(None);
-    }
-    let mut command = Command::new(program(true)?);
+    let built = install::window().and_then(|()| ui::build()).and_then(|()| match missing() {
+        Some(why) => bail!("{why}"),
+        None => program(true),
+    });
+    built.inspect_err(|error| println!("    (no window: {error:#})")).ok()
+}
+
+/// Opens the window for the service at `socket`. It is its own process: the caller ends it, or leaves it open.
+pub(crate) fn open(app: &Path, socket: &Path) -> Result<Child> {
+    let mut command = Command::new(app);
     command.arg("--socket").arg(socket).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().map(Some).context("start everclat-tray")
+    command.spawn().context("start everclat-tray")
 }
