@@ -111,8 +111,7 @@ pub struct Prefs {
     pub language: String,
     /// Light or dark.
     pub theme: Theme,
-    /// Whether the app starts at login. The system keeps it, not our file.
-    #[serde(skip_deserializing)]
+    /// Whether the app starts at login. The system keeps it; what a file says of it counts for nothing.
     pub autostart: bool,
     /// What to notify about.
     pub notifications: Notifications,

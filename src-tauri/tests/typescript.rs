@@ -1,8 +1,6 @@
 //! The window's types are made from ours: `ui/src/generated/view.ts` says what a view looks like now.
 //! `EVERCLAT_BLESS=1 cargo test -p everclat-tray --features ts --test typescript` writes it anew.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::path::Path;
 
 use everclat_tray::view::{

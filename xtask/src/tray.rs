@@ -18,7 +18,10 @@ pub(crate) fn test(full: bool) -> Result<Tally> {
         println!("SKIPPED: {why}; the tray app was neither built nor tested");
         return Ok(Tally { skipped: 1, ..Tally::default() });
     }
-    let lint = check(with_window(&["clippy", "--all-targets", "--locked"]).args(["--", "-D", "warnings"]))?;
+    let lint = check(
+        with_window(&["clippy", "--all-targets", "--features", "everclat-tray/ts", "--locked"])
+            .args(["--", "-D", "warnings"]),
+    )?;
     let unit = tests(&mut cargo(&["test", "-p", "everclat-tray", "--features", "ts", "--locked", "--no-fail-fast"]))?;
     Ok(lint + unit + elsewhere()? + end_to_end(full)?)
 }

@@ -131,7 +131,7 @@ language: string,
  */
 theme: Theme, 
 /**
- * Whether the app starts at login. The system keeps it, not our file.
+ * Whether the app starts at login. The system keeps it; what a file says of it counts for nothing.
  */
 autostart: boolean, 
 /**
