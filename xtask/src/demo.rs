@@ -84,6 +84,8 @@ impl Demo {
         for target in [SERVER6, "fe80::1%eth0", "::1"] {
             must(&mut in_host(&["ping", "-n", "-q", "-c", "1", "-W", "2", target]))?;
         }
+        say("A new connection, now by Ethernet again:");
+        must(&mut in_host(&["curl", "-sS", "-m", "3", &page]))?;
         say("What Everclat says:");
         must(self.everclat().args(["status", "-v"]))
     }
