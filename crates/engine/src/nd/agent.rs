@@ -98,14 +98,13 @@ impl Agent {
         self.phase = if !self.config.answers {
             Phase::Quiet
         } else if self.config.owned {
-            // With override: the routers of this network know X by our other uplink's address.
+            // The routers of this network know X by our other uplink's address.
             self.events.push_back(AgentEvent::Claimed(self.config.address));
             Phase::Ours { left: ANNOUNCEMENTS, next: now }
         } else {
             self.send(dad_probe(self.config.mac, self.config.address));
             if self.config.dad == Dad::Optimistic {
-                // Routers may enter X at once (RFC 9131 section 6.1); without override nothing is taken from anyone.
-                self.announce(false);
+                self.announce(Audience::AllRouters);
             }
             Phase::Asking { until: now + DAD_WAIT }
         };
@@ -195,7 +194,7 @@ impl Agent {
                 let asker = Audience::Asker { mac: from_mac, address: source };
                 self.send(advertisement(self.config.mac, self.config.address, asker, false));
             }
-            Phase::Ours { .. } if dad_of_another => self.announce(true),
+            Phase::Ours { .. } if dad_of_another => self.announce(Audience::AllNodes),
             Phase::Ours { .. } => {
                 let asker = Audience::Asker { mac: from_mac, address: source };
                 self.send(advertisement(self.config.mac, self.config.address, asker, true));
@@ -219,7 +218,7 @@ impl Agent {
                 self.handle_timeout(now);
             }
             Phase::Ours { left, next } if left > 0 && next <= now => {
-                self.announce(true);
+                self.announce(if self.config.owned { Audience::AllNodes } else { Audience::AllRouters });
                 // One exchange tells us the gateway's address and the gateway ours.
                 self.send(solicitation(self.config.mac, self.config.address, self.config.gateway));
                 self.phase = Phase::Ours { left: left - 1, next: now + REPEAT };
@@ -257,8 +256,11 @@ impl Agent {
         self.events.pop_front()
     }
 
-    fn announce(&mut self, overrides: bool) {
-        self.send(advertisement(self.config.mac, self.config.address, Audience::AllNodes, overrides));
+    /// Nobody asked. To routers X is new: they may enter it at once, and without override nothing is taken from anyone
+    /// (RFC 9131 section 6.1.2); one that knows it by another link-layer address learns ours from the solicitation.
+    fn announce(&mut self, to: Audience) {
+        let overrides = to == Audience::AllNodes;
+        self.send(advertisement(self.config.mac, self.config.address, to, overrides));
     }
 
     fn send(&mut self, frame: Vec<u8>) {

@@ -27,6 +27,7 @@ pub const MAX_FRAME: usize = ETHERNET + IPV6 + ND_FIXED + LINK_OPTION;
 
 /// ff02::1, all nodes of the link.
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 
 /// Why a frame is not a valid neighbour discovery message. None of these is an error of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -145,8 +146,11 @@ pub(crate) fn reachability_probe(mac: MacAddress, source: Ipv6Addr, target: Ipv6
 pub(crate) enum Audience {
     /// The one who asked.
     Asker { mac: MacAddress, address: Ipv6Addr },
-    /// Everyone: unsolicited, or in answer to a DAD probe.
+    /// Everyone: in answer to a DAD probe (RFC 4861 section 7.2.4), or because the link-layer address is another one
+    /// (section 7.2.6).
     AllNodes,
+    /// The routers: an address that is new here (RFC 9131 section 6.1.2).
+    AllRouters,
 }
 
 /// Says that `address` is at `mac`; the packet's source is `address` itself, which is what address-binding tables of
@@ -155,6 +159,7 @@ pub(crate) fn advertisement(mac: MacAddress, address: Ipv6Addr, audience: Audien
     let (to_mac, to, solicited) = match audience {
         Audience::Asker { mac, address } => (mac, address, FLAG_SOLICITED),
         Audience::AllNodes => (multicast_mac(ALL_NODES), ALL_NODES, 0),
+        Audience::AllRouters => (multicast_mac(ALL_ROUTERS), ALL_ROUTERS, 0),
     };
     let mut body = [0; ND_FIXED];
     body[0] = TYPE_ADVERTISEMENT;

@@ -72,7 +72,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
             agent: Agent::new(agent_config(&role), now),
             prober: Prober::new(role.config.v6, role.config.pref64),
             probing: None,
-            errors: Limit::new(now),
+            errors: Limit::to_the_network(now),
             replied: false,
             shared,
             line,

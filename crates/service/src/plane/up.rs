@@ -7,9 +7,10 @@ use arc_swap::{ArcSwap, Cache};
 use engine::flow::{self, Flows, KEPT};
 use model::PlaneEvent;
 use platform_api::{PlaneIo, TunDevice, UplinkPort};
-use xlat::{PacketBuf, Translator, Verdict};
+use xlat::{DropReason, PacketBuf, Translator, Verdict};
 
 use super::counters::add;
+use super::limit::Limit;
 use super::{Shared, Way, Ways};
 
 /// Offset of the destination in an IPv4 header.
@@ -59,6 +60,7 @@ struct Up<'a, I: PlaneIo> {
     used: Translator,
     kept: [Option<Translator>; KEPT],
     flows: Flows,
+    errors: Limit,
     /// When it was last looked whether flows still go on where they were left.
     looked: u16,
 }
@@ -68,8 +70,16 @@ impl<'a, I: PlaneIo> Up<'a, I> {
         let latest = Cache::new(&shared.ways);
         let ways = shared.ways.load_full();
         let used = Translator::new(ways.used.role.translator.clone());
-        let mut up =
-            Self { shared, latest, used, kept: [const { None }; KEPT], flows, looked: 0, ways: Arc::clone(&ways) };
+        let mut up = Self {
+            shared,
+            latest,
+            used,
+            kept: [const { None }; KEPT],
+            flows,
+            errors: Limit::to_the_host(shared.clock.now()),
+            looked: 0,
+            ways: Arc::clone(&ways),
+        };
         up.tick();
         up.change(ways);
         up
@@ -138,7 +148,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             flow::Way::InUse => {
                 let ways = &*self.ways;
                 let destination = buf.packet().get(DESTINATION..).and_then(|rest| rest.first_chunk::<4>()).copied();
-                let sent = send(self.shared, &ways.used, &mut self.used, buf);
+                let sent = send(self.shared, &ways.used, &mut self.used, &mut self.errors, buf);
                 if sent && destination.is_some_and(|destination| self.shared.traffic.sent(destination.into())) {
                     self.shared.report(ways.used.role.config.generation, PlaneEvent::Traffic);
                 }
@@ -146,7 +156,10 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             flow::Way::Kept(number) => {
                 let way = self.ways.kept.get(number).and_then(Option::as_ref);
                 let translator = self.kept.get_mut(number).and_then(Option::as_mut);
-                let sent = way.zip(translator).is_some_and(|(way, translator)| send(self.shared, way, translator, buf));
+                let errors = &mut self.errors;
+                let sent = way
+                    .zip(translator)
+                    .is_some_and(|(way, translator)| send(self.shared, way, translator, errors, buf));
                 if sent {
                     add(&self.shared.counters.outgoing.kept, 1);
                 }
@@ -168,7 +181,13 @@ impl<'a, I: PlaneIo> Up<'a, I> {
 }
 
 /// Translates and sends. Says whether the packet is on its way.
-fn send<I: PlaneIo>(shared: &Shared<I>, way: &Way<I>, translator: &mut Translator, buf: &mut PacketBuf) -> bool {
+fn send<I: PlaneIo>(
+    shared: &Shared<I>,
+    way: &Way<I>,
+    translator: &mut Translator,
+    errors: &mut Limit,
+    buf: &mut PacketBuf,
+) -> bool {
     let counters = &*shared.counters;
     let bytes = buf.len();
     let (port, gateway) = (&way.line.port, way.role.gateway_mac.get());
@@ -183,8 +202,11 @@ fn send<I: PlaneIo>(shared: &Shared<I>, way: &Way<I>, translator: &mut Translato
         }
         Verdict::Reply(reason) => {
             counters.drop(reason);
-            // An answer the host does not take is one packet less; there is nobody else to tell.
-            let _ = shared.tun.send(buf);
+            // As in the kernel, what Path MTU Discovery needs is not limited: without it connections hang.
+            if reason == DropReason::TooBig || errors.take(shared.clock.now()) {
+                // An answer the host does not take is one packet less; there is nobody else to tell.
+                let _ = shared.tun.send(buf);
+            }
             return false;
         }
         Verdict::Drop(reason) => {

@@ -79,6 +79,39 @@ fn what_is_not_translated_is_counted() {
     service.end().unwrap();
 }
 
+/// An app that sends what cannot pass is told so, but not without end; what Path MTU Discovery needs is always told.
+#[test]
+fn errors_to_the_host_are_limited_but_for_the_path_mtu() {
+    let fake = Fake::new(ipv6_only());
+    let (service, _) = armed(&fake);
+    let refused = |change: fn(&mut [u8]), payload: &[u8]| {
+        let mut packet = udp4((model::DEFAULT_CLAT_V4, 4660), (SERVER, 53), payload);
+        change(&mut packet[..20]);
+        packet[10..12].fill(0);
+        let sum: u32 = packet[..20].chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1])).sum();
+        let sum = (sum & 0xffff) + (sum >> 16);
+        packet[10..12].copy_from_slice(&(!u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap()).to_be_bytes());
+        packet
+    };
+    for _ in 0..200 {
+        fake.app_sends(&refused(|header| header[8] = 1, b"?"));
+    }
+    for _ in 0..100 {
+        fake.app_sends(&refused(|header| header[6] = 0x40, &[0; 1473]));
+    }
+    // The clock stands still.
+    let answers: Vec<(u8, u8)> = (0..150).map(|_| fake.app_gets()).map(|packet| (packet[20], packet[21])).collect();
+    assert_eq!(answers[..50], [(11, 0); 50]);
+    assert_eq!(answers[50..], [(3, 4); 100]);
+    service.ask_until("all counted", |status| {
+        status.clat.as_ref().is_some_and(|clat| clat.drops["ttl-expired"] == 200 && clat.drops["too-big"] == 100)
+    });
+    fake.advance(Duration::from_millis(1));
+    fake.app_sends(&refused(|header| header[8] = 1, b"?"));
+    assert_eq!(fake.app_gets()[20], 11, "time has passed");
+    service.end().unwrap();
+}
+
 #[test]
 fn x_answers_for_itself() {
     let fake = Fake::new(ipv6_only());
@@ -92,7 +125,7 @@ fn x_answers_for_itself() {
     assert_eq!(&packet[24..40], &router.octets(), "to whom it may concern");
 
     fake.advance(Duration::from_millis(1_002));
-    assert!(matches!(spoken(&fake).0, Message::Advertisement { target, overrides: true, .. } if target == x));
+    assert!(matches!(spoken(&fake).0, Message::Advertisement { target, overrides: false, .. } if target == x));
     assert!(matches!(spoken(&fake).0, Message::Solicitation { target, source, .. }
         if target == router && source == x));
     fake.link_sends(ROUTER_MAC, &neighbour(135, router, solicited_node(x), x));

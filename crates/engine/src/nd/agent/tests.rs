@@ -58,12 +58,26 @@ fn optimistic_announces_without_override_and_is_sure_after_a_second() {
     agent.handle_timeout(ms(1000));
     assert_eq!(agent.poll_event(), Some(AgentEvent::Claimed(address("2001:db8:1::a"))));
     let after = sent(&mut agent);
-    assert!(overrides(&after[0]));
+    assert!(matches!(after[0], Message::Advertisement { overrides: false, .. }), "RFC 9131 section 6.1.2");
     assert!(matches!(after[1], Message::Solicitation { target, .. } if target == address("fe80::1")));
     agent.handle(&asks("fe80::9"));
     assert!(overrides(&sent(&mut agent)[0]));
     agent.handle_timeout(ms(2000));
     assert_eq!(agent.poll_timeout(), None, "then it sleeps until it is asked");
+}
+
+/// RFC 9131 section 6.1.2: what is new here goes to the routers and overrides nothing; RFC 4861 section 7.2.6: what has moved
+/// goes to everyone and does.
+#[test]
+fn what_is_new_is_told_to_routers_and_what_has_moved_to_everyone() {
+    let unasked = |owned| {
+        let mut agent = Agent::new(AgentConfig { owned, ..config(Dad::Optimistic) }, ms(0));
+        agent.handle_timeout(ms(1000));
+        let frames = std::iter::from_fn(|| agent.poll_frame());
+        frames.filter(|frame| frame[54] == 136).map(|frame| (frame[5], frame[53], frame[58] & 0x20)).collect::<Vec<_>>()
+    };
+    assert_eq!(unasked(false), [(2, 2, 0), (2, 2, 0)]);
+    assert_eq!(unasked(true), [(1, 1, 0x20), (1, 1, 0x20)]);
 }
 
 #[test]
