@@ -14,7 +14,7 @@ struct Tool {
     fedora: Option<&'static str>,
 }
 
-const TOOLS: [Tool; 15] = [
+const TOOLS: [Tool; 17] = [
     Tool { program: "cc", debian: "build-essential", fedora: Some("gcc") },
     Tool { program: "ip", debian: "iproute2", fedora: Some("iproute") },
     Tool { program: "nstat", debian: "iproute2", fedora: Some("iproute") },
@@ -32,6 +32,9 @@ const TOOLS: [Tool; 15] = [
     Tool { program: "wireguard-go", debian: "wireguard-go", fedora: None },
     Tool { program: "dbus-daemon", debian: "dbus-daemon", fedora: Some("dbus-daemon") },
     Tool { program: "iperf3", debian: "iperf3", fedora: Some("iperf3") },
+    Tool { program: "ethtool", debian: "ethtool", fedora: Some("ethtool") },
+    // With it comes dumpcap.
+    Tool { program: "tshark", debian: "tshark", fedora: Some("wireshark-cli") },
 ];
 
 /// Shows the window's page to its tests. Big, so that only they ask for it.

@@ -173,6 +173,19 @@ impl World {
         })?
     }
 
+    /// One datagram to a port of the IPv4-only server, whatever becomes of it.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn udp_to_port(&self, port: u16) -> Result<()> {
+        let target = SocketAddr::new(IpAddr::V4(self.lab.server_v4()), port);
+        self.lab.host().enter(|| -> Result<()> {
+            let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+            socket.send_to(b"everclat", target)?;
+            Ok(())
+        })?
+    }
+
     /// Sends single UDP echoes until one is answered; says how long that took.
     ///
     /// # Errors
