@@ -13,7 +13,9 @@ pub enum Verdict {
     /// The packet is refused, and the buffer holds an ICMP error of the *same* family as the input, complete, to be
     /// sent back where the packet came from. Count the reason.
     Reply(DropReason),
-    /// The packet is refused in silence; the buffer's contents mean nothing any more. Count the reason.
+    /// The packet is refused in silence; the buffer's contents mean nothing any more, except that of
+    /// [`FragmentedIcmp`](DropReason::FragmentedIcmp): that is as it came, for a [`Reassembler`](crate::Reassembler).
+    /// Count the reason.
     Drop(DropReason),
 }
 
@@ -90,7 +92,7 @@ drop_reasons! {
     BadFragment => "bad-fragment",
     /// A first fragment too short to hold the checksum that must be changed.
     FragmentWithoutChecksum => "fragment-without-checksum",
-    /// Fragmented ICMP: its checksum covers what is not here (RFC 7915 sections 4.2 and 5.2).
+    /// Fragmented ICMP: its checksum covers what is not here (RFC 7915 section 1.2).
     FragmentedIcmp => "fragmented-icmp",
     /// A transport header that is cut short or contradicts itself.
     BadTransport => "bad-transport",

@@ -39,7 +39,7 @@ pub(crate) const TCP_LEN: usize = 20;
 /// The two IP headers are plain values instead of views: they are read and written in words of the packet's own layout
 /// and live in registers between. A view that is copied about goes through memory in pieces of other sizes, and each
 /// such copy stalls for longer than the rest of the translation takes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Ipv4Header {
     pub(crate) version_ihl: u8,
     pub(crate) tos: u8,
@@ -159,7 +159,7 @@ impl Ipv4Header {
 }
 
 /// The IPv6 header (RFC 8200 section 3), taken apart.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Ipv6Header {
     /// Version, traffic class, flow label.
     pub(crate) first_word: [u8; 4],
@@ -256,6 +256,10 @@ impl FragmentHeader {
 
     pub(crate) fn more(&self) -> bool {
         self.offset_more.get() & 1 != 0
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id.get()
     }
 
     /// The low half of the identification, all that IPv4 has room for (RFC 7915 section 5.1.1).

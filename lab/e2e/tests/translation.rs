@@ -84,7 +84,7 @@ fn bulk_data_through_the_reflector_with_the_well_known_prefix() -> Result<()> {
     daemon.ready()?;
     // The echo service sends everything back: super-packets in both directions at once.
     world.tcp(50 << 20)?;
-    for size in [0, 1, 1000, 1444] {
+    for size in [0, 1, 1000, 1444, 4000, 20_000] {
         ensure!(world.ping("198.51.100.10", size)?, "ping of {size} bytes");
     }
     let large = probe::Udp {

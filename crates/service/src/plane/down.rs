@@ -15,6 +15,7 @@ use super::Shared;
 use super::counters::add;
 use super::limit::Limit;
 use super::line::{Line, Order, Role};
+use super::odd::Odd;
 
 const NEXT_HEADER: usize = 6;
 const ICMPV6: u8 = 58;
@@ -56,7 +57,7 @@ struct Down<'a, I: PlaneIo> {
     prober: Prober,
     /// No answer to a probe is waited for after that.
     probing: Option<Timestamp>,
-    errors: Limit,
+    odd: Odd,
     /// This configuration has seen a reply, and the engine knows.
     replied: bool,
 }
@@ -72,7 +73,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
             agent: Agent::new(agent_config(&role), now),
             prober: Prober::new(role.config.v6, role.config.pref64),
             probing: None,
-            errors: Limit::to_the_network(now),
+            odd: Odd::new(Limit::to_the_network(now)),
             replied: false,
             shared,
             line,
@@ -154,7 +155,11 @@ impl<'a, I: PlaneIo> Down<'a, I> {
     /// Says whether an app got a packet.
     fn forward(&mut self, buf: &mut PacketBuf, from: MacAddress) -> bool {
         let counters = &*self.shared.counters;
-        match self.translator.v6_to_v4(buf) {
+        let verdict = self.translator.v6_to_v4(buf);
+        let now = || self.shared.clock.now();
+        let again = |buf: &mut PacketBuf| self.translator.v6_to_v4(buf);
+        let Some(verdict) = self.odd.judge(verdict, buf, counters, now, again) else { return false };
+        match verdict {
             Verdict::Forward => self.deliver(buf),
             Verdict::Fragments(mut fragments) => {
                 let mut delivered = false;
@@ -165,7 +170,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
             }
             Verdict::Reply(reason) => {
                 counters.drop(reason);
-                if self.errors.take(self.shared.clock.now()) {
+                if self.odd.errors.take(now()) {
                     // An error message is a courtesy; losing one is no loss.
                     let _ = self.line.port.send(buf, from);
                 }

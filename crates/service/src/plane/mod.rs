@@ -9,6 +9,7 @@ mod counters;
 mod down;
 mod limit;
 mod line;
+mod odd;
 mod traffic;
 mod up;
 

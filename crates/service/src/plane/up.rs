@@ -11,6 +11,7 @@ use xlat::{DropReason, PacketBuf, Translator, Verdict};
 
 use super::counters::add;
 use super::limit::Limit;
+use super::odd::Odd;
 use super::{Shared, Way, Ways};
 
 /// Offset of the destination in an IPv4 header.
@@ -60,7 +61,7 @@ struct Up<'a, I: PlaneIo> {
     used: Translator,
     kept: [Option<Translator>; KEPT],
     flows: Flows,
-    errors: Limit,
+    odd: Odd,
     /// When it was last looked whether flows still go on where they were left.
     looked: u16,
 }
@@ -76,7 +77,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             used,
             kept: [const { None }; KEPT],
             flows,
-            errors: Limit::to_the_host(shared.clock.now()),
+            odd: Odd::new(Limit::to_the_host(shared.clock.now())),
             looked: 0,
             ways: Arc::clone(&ways),
         };
@@ -148,7 +149,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             flow::Way::InUse => {
                 let ways = &*self.ways;
                 let destination = buf.packet().get(DESTINATION..).and_then(|rest| rest.first_chunk::<4>()).copied();
-                let sent = send(self.shared, &ways.used, &mut self.used, &mut self.errors, buf);
+                let sent = send(self.shared, &ways.used, &mut self.used, &mut self.odd, buf);
                 if sent && destination.is_some_and(|destination| self.shared.traffic.sent(destination.into())) {
                     self.shared.report(ways.used.role.config.generation, PlaneEvent::Traffic);
                 }
@@ -156,10 +157,9 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             flow::Way::Kept(number) => {
                 let way = self.ways.kept.get(number).and_then(Option::as_ref);
                 let translator = self.kept.get_mut(number).and_then(Option::as_mut);
-                let errors = &mut self.errors;
-                let sent = way
-                    .zip(translator)
-                    .is_some_and(|(way, translator)| send(self.shared, way, translator, errors, buf));
+                let odd = &mut self.odd;
+                let sent =
+                    way.zip(translator).is_some_and(|(way, translator)| send(self.shared, way, translator, odd, buf));
                 if sent {
                     add(&self.shared.counters.outgoing.kept, 1);
                 }
@@ -185,13 +185,16 @@ fn send<I: PlaneIo>(
     shared: &Shared<I>,
     way: &Way<I>,
     translator: &mut Translator,
-    errors: &mut Limit,
+    odd: &mut Odd,
     buf: &mut PacketBuf,
 ) -> bool {
     let counters = &*shared.counters;
     let bytes = buf.len();
     let (port, gateway) = (&way.line.port, way.role.gateway_mac.get());
-    let sent = match translator.v4_to_v6(buf) {
+    let verdict = translator.v4_to_v6(buf);
+    let now = || shared.clock.now();
+    let Some(verdict) = odd.judge(verdict, buf, counters, now, |buf| translator.v4_to_v6(buf)) else { return false };
+    let sent = match verdict {
         Verdict::Forward => port.send(buf, gateway),
         Verdict::Fragments(mut fragments) => {
             let mut sent = Ok(());
@@ -203,7 +206,7 @@ fn send<I: PlaneIo>(
         Verdict::Reply(reason) => {
             counters.drop(reason);
             // As in the kernel, what Path MTU Discovery needs is not limited: without it connections hang.
-            if reason == DropReason::TooBig || errors.take(shared.clock.now()) {
+            if reason == DropReason::TooBig || odd.errors.take(now()) {
                 // An answer the host does not take is one packet less; there is nobody else to tell.
                 let _ = shared.tun.send(buf);
             }

@@ -12,6 +12,7 @@ mod jool;
 mod neutral;
 mod offload;
 mod properties;
+mod reassembly;
 mod reply;
 mod rfc6052;
 mod s4_1_header;

@@ -110,7 +110,8 @@ fn look(name: &str, pref64: Pref64) -> Result<()> {
         let report = host.enter(|| probe::udp(&probe))??;
         ensure!(report.received == 3, "{size} bytes: {report:?}");
     }
-    for size in [0, 1, 55, 1200] {
+    // TAYGA cuts the replies to the last two.
+    for size in [0, 1, 55, 1200, 1233, 1444] {
         ensure!(world.ping("198.51.100.10", size)?, "ping of {size} bytes");
     }
     // A closed port, and a path narrower than the link: errors in both directions.

@@ -124,9 +124,16 @@ pub(crate) fn fragments(wire: &mut Wire, checks: &mut Checks) -> Result<()> {
         let found = wire.inbound(&[wire.v6_in(FRAGMENT).with(&payload)])?;
         checks.passes(&format!("5.1.1 {what}"), &found, V4 { fragment, ..header }.with(expected));
     }
-    let echo = wire.sealed6(icmp(129, 0, 1, &bytes(800)), ICMPV6);
-    let found = wire.inbound(&[wire.v6_in(FRAGMENT).with(&[fragment_header(ICMPV6, 0, true, 1), echo].concat())])?;
-    checks.silent("1.2 fragmented ICMPv6", &found);
+    // ICMPv6's checksum covers the whole message, so one fragment alone cannot be translated (section 1.2).
+    let echo = |kind| icmp(kind, 0, 1, &bytes(1392));
+    let echo6 = wire.sealed6(echo(129), ICMPV6);
+    let part =
+        |offset, more, bytes: &[u8]| [fragment_header(ICMPV6, offset, more, 0xabcd_4712), bytes.to_vec()].concat();
+    let found = wire.inbound(&[wire.v6_in(FRAGMENT).with(&part(100, false, &echo6[800..]))])?;
+    checks.silent("1.2 a fragment of an echo reply", &found);
+    let found = wire.inbound(&[wire.v6_in(FRAGMENT).with(&part(0, true, &echo6[..800]))])?;
+    let expected = V4 { id: 0x4712, ..wire.v4_in(ICMP) }.with(&wire.sealed4(echo(0), ICMP));
+    checks.passes("5.2 the whole reply, once it is there", &found, expected);
     let inner =
         [fragment_header(DESTINATION_OPTIONS, 0, true, 1), vec![UDP, 0, 1, 4, 0, 0, 0, 0], whole6[..800].to_vec()];
     let found = wire.inbound(&[wire.v6_in(FRAGMENT).with(&inner.concat())])?;
