@@ -10,9 +10,9 @@ use crate::reply::{IcmpError, Refusal};
 use crate::wire::{IPV4_LEN, IPV6_LEN, Ipv4Header, Ipv6Header, protocol};
 use crate::{Config, DropReason, Fragments, PacketBuf, Translator, Verdict, VnetHeader, transport};
 
-/// Source of ICMP errors from routers that have no IPv4 address (RFC 7600 section 4.8;
-/// draft-ietf-v6ops-icmpext-xlat-v6only-source section 4).
-pub(crate) const DUMMY_SOURCE: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
+/// The IPv4 source of ICMP errors from routers that have no IPv4 address, 192.0.0.8 (RFC 7600 section 4.8;
+/// draft-ietf-v6ops-icmpext-xlat-v6only-source section 4). They did not come through the NAT64.
+pub const DUMMY_SOURCE: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
 
 /// RFC 7915 section 5.1: IPv4 results up to this length may be fragmented on their way, longer ones have DF set. It is
 /// what a packet of 1280 bytes, the guaranteed minimum, becomes.

@@ -55,6 +55,7 @@ pub use buffer::{HEADROOM, MAX_PACKET, PacketBuf};
 pub use checksum::{icmpv6_checksum, is_neutral, neutral_address, transport_checksum};
 pub use config::{Config, UdpZeroChecksum};
 pub use fragments::Fragments;
+pub use inbound::DUMMY_SOURCE;
 pub use reassembly::Reassembler;
 pub use rfc6052::{Pref64, Pref64Error};
 pub use translator::Translator;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use everclat_e2e::{PATIENCE, World, figure, repetitions, until};
-use lab::Fault;
+use lab::{AnnouncedPref64, Fault, Pref64};
 use model::{Code, EvidenceKind, State};
 
 /// So long may three probes, two seconds apart, and the last wait take, on a loaded machine.
@@ -63,6 +63,28 @@ fn a_dead_nat64_takes_the_default_away_until_it_is_back() -> Result<()> {
     ensure!(world.udp()?.received == 10, "IPv4 is back");
     let status = daemon.reaches("working", |status| status.code == Code::Working)?;
     ensure!(status.rearms.last_reason.as_deref() == Some("path-dead"), "{:?}", status.rearms);
+    daemon.stop()
+}
+
+/// RFC 7050 section 3, RFC 8781 section 5: where a network has several prefixes, the order is its own, but one that leads nowhere
+/// makes room for the next.
+#[test]
+fn of_two_prefixes_the_one_that_answers_is_used() -> Result<()> {
+    let (dead, alive): (Pref64, Pref64) = ("2001:db8:ff::/96".parse()?, "2001:db8:64::/96".parse()?);
+    let world = World::new("e2e-twopref", |config| {
+        config.uplinks.truncate(1);
+        config.uplinks[0].pref64 = vec![AnnouncedPref64::new(dead), AnnouncedPref64::new(alive)];
+        config.uplinks[0].translated = vec![alive];
+    })?;
+    let daemon = world.start_with(&with_target(&world))?;
+    let begin = Instant::now();
+    let status = daemon.reaches("working", |status| status.code == Code::Working)?;
+    figure("the first of two prefixes is dead: working by the second", &format!("{:.1?}", begin.elapsed()));
+    ensure!(status.pref64.first().is_some_and(|used| used.prefix == alive), "{status:#?}");
+    ensure!(world.udp()?.received == 10, "apps' packets");
+    let said = daemon.cli(&["status", "-v"])?;
+    let said = String::from_utf8_lossy(&said.stdout);
+    ensure!(said.contains(&dead.to_string()) && said.contains(&alive.to_string()), "both are shown: {said}");
     daemon.stop()
 }
 

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 use model::{CounterSnapshot, DropReason, Timestamp};
@@ -28,8 +28,9 @@ pub(crate) struct Outgoing {
 pub(crate) struct Incoming {
     pub(crate) packets: AtomicU64,
     pub(crate) bytes: AtomicU64,
-    /// Those of `packets` that came by a line that is only kept for them.
-    pub(crate) kept: AtomicU64,
+    /// Those of `packets` that prove nothing about the way in use: they came by a line that is only kept for them, or are
+    /// complaints of routers in front of the NAT64.
+    pub(crate) idle: AtomicU64,
     /// Microseconds since the service started, plus one; zero: never.
     last_reply: AtomicU64,
 }
@@ -70,12 +71,22 @@ impl Counters {
         self.incoming.last_reply.store(micros + 1, Ordering::Relaxed);
     }
 
+    /// The packet that is counted next proves nothing about the way in use.
+    pub(crate) fn idle_before_it_counts(&self) {
+        add(&self.incoming.idle, 1);
+        fence(Ordering::Release);
+    }
+
     /// Packets out and in by the way in use: they are evidence.
     pub(crate) fn by_the_way_in_use(&self) -> (u64, u64) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         // The part before the whole: what comes between is counted as too much, never as less than nothing.
-        let (kept_out, kept_in) = (read(&self.outgoing.kept), read(&self.incoming.kept));
-        (read(&self.outgoing.packets).saturating_sub(kept_out), read(&self.incoming.packets).saturating_sub(kept_in))
+        let kept_out = read(&self.outgoing.kept);
+        let out = read(&self.outgoing.packets).saturating_sub(kept_out);
+        // The other way round, as it was counted: nothing is taken for a proof that is none.
+        let all_in = read(&self.incoming.packets);
+        fence(Ordering::Acquire);
+        (out, all_in.saturating_sub(read(&self.incoming.idle)))
     }
 
     pub(crate) fn snapshot(&self) -> CounterSnapshot {
@@ -124,7 +135,7 @@ mod tests {
         let back = [
             &counters.incoming.packets,
             &counters.incoming.bytes,
-            &counters.incoming.kept,
+            &counters.incoming.idle,
             &counters.incoming.last_reply,
         ]
         .map(line);

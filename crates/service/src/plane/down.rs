@@ -1,5 +1,6 @@
 //! From the network to the host's apps, and neighbour discovery for X beside it.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use engine::nd::{Agent, AgentConfig, AgentEvent, Message};
 use engine::probe::Prober;
 use model::{MacAddress, PlaneEvent, Timestamp};
 use platform_api::{PlaneIo, TunDevice, UplinkPort};
-use xlat::{PacketBuf, Translator, Verdict};
+use xlat::{DUMMY_SOURCE, PacketBuf, Translator, Verdict};
 
 use super::Shared;
 use super::counters::add;
@@ -127,7 +128,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
         }
         let now = self.shared.clock.now();
         self.probing.take_if(|until| *until <= now);
-        if replies && self.role.active {
+        if replies {
             self.shared.counters.reply_at(now);
             if !self.replied {
                 self.replied = true;
@@ -152,7 +153,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
         true
     }
 
-    /// Says whether an app got a packet.
+    /// Says whether an app got a packet that came through the NAT64, by the way in use.
     fn forward(&mut self, buf: &mut PacketBuf, from: MacAddress) -> bool {
         let counters = &*self.shared.counters;
         let verdict = self.translator.v6_to_v4(buf);
@@ -191,15 +192,14 @@ impl<'a, I: PlaneIo> Down<'a, I> {
             counters.send_error();
             return false;
         }
+        let proof = source.map(Ipv4Addr::from).filter(|source| self.role.active && *source != DUMMY_SOURCE);
+        match proof {
+            Some(source) => self.shared.traffic.answered(source),
+            None => counters.idle_before_it_counts(),
+        }
         add(&counters.incoming.packets, 1);
         add(&counters.incoming.bytes, bytes);
-        if !self.role.active {
-            // It proves nothing about the way in use.
-            add(&counters.incoming.kept, 1);
-        } else if let Some(source) = source {
-            self.shared.traffic.answered(source.into());
-        }
-        true
+        proof.is_some()
     }
 
     fn speak(&mut self) {

@@ -4,10 +4,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use engine::nd::Message;
-use model::{MacAddress, solicited_node};
+use model::{Code, EvidenceKind, MacAddress, solicited_node};
 use platform_fake::{Fake, ROUTER_MAC, Sent, ipv6_only};
 
-use crate::support::{Service, neighbour, udp4, udp6};
+use crate::support::{Service, checksum, neighbour, udp4, udp6, unreachable6};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 const OURS: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
@@ -66,6 +66,29 @@ fn an_app_talks_to_a_server_and_hears_back() {
     assert!(fake.view().is_clean());
 }
 
+/// A router that knows no way to the NAT64 says so. The app is told, but nothing has been proved.
+#[test]
+fn a_routers_complaint_is_no_evidence() {
+    let fake = Fake::new(ipv6_only());
+    let (service, x) = armed(&fake);
+    fake.app_sends(&udp4((model::DEFAULT_CLAT_V4, 4660), (SERVER, 53), b"hello"));
+    let Sent::Packet { bytes: refused, .. } = fake.link_gets() else { panic!("a frame") };
+    let router: Ipv6Addr = "2001:db8:99::1".parse().unwrap();
+    fake.link_sends(ROUTER_MAC, &unreachable6((router, x), &refused));
+    let told = fake.app_gets();
+    assert_eq!((&told[12..16], told[20]), (&[192, 0, 0, 8][..], 3), "RFC 7915 section 5.2: unreachable");
+    let status = service
+        .ask_until("the complaint counted", |status| status.clat.as_ref().is_some_and(|clat| clat.packets.inward == 1));
+    assert_eq!((status.evidence.kind, status.evidence.age_s), (EvidenceKind::None, None));
+    assert_ne!(status.code, Code::Working);
+    // A server's own complaint comes through the NAT64, and proves that it translates.
+    let server: Ipv6Addr = "64:ff9b::c633:6407".parse().unwrap();
+    fake.link_sends(ROUTER_MAC, &unreachable6((server, x), &refused));
+    assert_eq!(fake.app_gets()[12..16], SERVER.octets());
+    service.wait_code("CL-000");
+    service.end().unwrap();
+}
+
 #[test]
 fn what_is_not_translated_is_counted() {
     let fake = Fake::new(ipv6_only());
@@ -84,20 +107,19 @@ fn what_is_not_translated_is_counted() {
 fn errors_to_the_host_are_limited_but_for_the_path_mtu() {
     let fake = Fake::new(ipv6_only());
     let (service, _) = armed(&fake);
-    let refused = |change: fn(&mut [u8]), payload: &[u8]| {
+    let refused = |ttl, payload: &[u8]| {
         let mut packet = udp4((model::DEFAULT_CLAT_V4, 4660), (SERVER, 53), payload);
-        change(&mut packet[..20]);
+        packet[8] = ttl;
         packet[10..12].fill(0);
-        let sum: u32 = packet[..20].chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1])).sum();
-        let sum = (sum & 0xffff) + (sum >> 16);
-        packet[10..12].copy_from_slice(&(!u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap()).to_be_bytes());
+        let sum = checksum(&[&packet[..20]]);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
         packet
     };
     for _ in 0..200 {
-        fake.app_sends(&refused(|header| header[8] = 1, b"?"));
+        fake.app_sends(&refused(1, b"?"));
     }
     for _ in 0..100 {
-        fake.app_sends(&refused(|header| header[6] = 0x40, &[0; 1473]));
+        fake.app_sends(&refused(64, &[0; 1473]));
     }
     // The clock stands still.
     let answers: Vec<(u8, u8)> = (0..150).map(|_| fake.app_gets()).map(|packet| (packet[20], packet[21])).collect();
@@ -107,7 +129,7 @@ fn errors_to_the_host_are_limited_but_for_the_path_mtu() {
         status.clat.as_ref().is_some_and(|clat| clat.drops["ttl-expired"] == 200 && clat.drops["too-big"] == 100)
     });
     fake.advance(Duration::from_millis(1));
-    fake.app_sends(&refused(|header| header[8] = 1, b"?"));
+    fake.app_sends(&refused(1, b"?"));
     assert_eq!(fake.app_gets()[20], 11, "time has passed");
     service.end().unwrap();
 }

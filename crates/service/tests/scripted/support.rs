@@ -189,17 +189,26 @@ pub(crate) fn udp6(from: (Ipv6Addr, u16), to: (Ipv6Addr, u16), payload: &[u8]) -
     packet
 }
 
+/// "No route to destination" about a packet (RFC 4443 section 3.1).
+pub(crate) fn unreachable6((from, to): (Ipv6Addr, Ipv6Addr), about: &[u8]) -> Vec<u8> {
+    icmp6(from, to, 64, [&[1, 0, 0, 0, 0, 0, 0, 0], about].concat())
+}
+
 /// A neighbour solicitation (135) or advertisement (136) as an IPv6 packet, without options.
 pub(crate) fn neighbour(kind: u8, from: Ipv6Addr, to: Ipv6Addr, target: Ipv6Addr) -> Vec<u8> {
     let mut icmp = vec![kind, 0, 0, 0, 0, 0, 0, 0];
     icmp.extend(target.octets());
-    let length = u16::try_from(icmp.len()).unwrap().to_be_bytes();
+    icmp6(from, to, 255, icmp)
+}
+
+fn icmp6(from: Ipv6Addr, to: Ipv6Addr, hops: u8, mut message: Vec<u8>) -> Vec<u8> {
+    let length = u16::try_from(message.len()).unwrap().to_be_bytes();
     let addresses = [from.octets(), to.octets()].concat();
-    let sum = checksum(&[&addresses, &length, &[0, 58], &icmp]);
-    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
-    let mut packet = vec![0x60, 0, 0, 0, length[0], length[1], 58, 255];
+    let sum = checksum(&[&addresses, &length, &[0, 58], &message]);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    let mut packet = vec![0x60, 0, 0, 0, length[0], length[1], 58, hops];
     packet.extend(addresses);
-    packet.extend(icmp);
+    packet.extend(message);
     packet
 }
 
