@@ -1,7 +1,9 @@
-//! Every developer command: `cargo xtask demo`, `cargo xtask test`, `cargo xtask reliability`, `cargo xtask screenshots`, `cargo xtask setup`.
+//! Every developer command: `cargo xtask demo`, `cargo xtask test`, `cargo xtask reliability`, `cargo xtask bench`,
+//! `cargo xtask screenshots`, `cargo xtask setup`.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod figures;
 mod install;
@@ -36,6 +38,8 @@ enum Command {
     Test(test::Options),
     /// Measure outages (a quarter of an hour) and put them into docs/reliability.md
     Reliability,
+    /// Measure throughput, delay and cost beside native IPv6 and TAYGA (several minutes) and put them into docs/performance.md
+    Bench(bench::Options),
     /// Renew the pictures in docs/images from the real app
     Screenshots,
     /// Install what demo and test need
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Command::Demo { keep } => demo::run(keep),
         Command::Test(options) => test::run(&options),
         Command::Reliability => figures::measure(),
+        Command::Bench(options) => bench::run(&options),
         Command::Screenshots => screenshots::run(),
         Command::Setup => install::everything().map(|()| ExitCode::SUCCESS),
     };
