@@ -122,7 +122,7 @@ impl Client {
     async fn try_connect(path: &Path, program: &str) -> Result<Self, ClientError> {
         let stream = Stream::connect(name(path)?).await.map_err(|error| connect_error(path, error))?;
         let mut connection = Connection::new(stream, MAX_REPLY);
-        connection.send(&Hello { protocol: PROTOCOL, program: program.to_owned() }).await?;
+        connection.send(&Hello { protocol: PROTOCOL, program: program.to_owned(), administrator: None }).await?;
         match answer(&mut connection).await? {
             Reply::Hello(service) if (MIN_PROTOCOL..=PROTOCOL).contains(&service.protocol) => {
                 Ok(Self { connection, service })
@@ -227,7 +227,7 @@ impl Client {
     }
 
     fn needs(&self, protocol: u32, what: &str) -> Result<(), ClientError> {
-        let Hello { protocol: spoken, program } = &self.service;
+        let Hello { protocol: spoken, program, .. } = &self.service;
         if *spoken >= protocol {
             return Ok(());
         }

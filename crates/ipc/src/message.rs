@@ -17,6 +17,10 @@ pub struct Hello {
     pub protocol: u32,
     /// The program and its version, for logs and people.
     pub program: String,
+    /// Whether the service takes its client for an administrator, so that the client need not offer what would be refused. Absent from
+    /// clients, who are not asked, and from older services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administrator: Option<bool>,
 }
 
 /// What a client asks for.
@@ -134,7 +138,7 @@ mod tests {
     /// The wire form binds: a client of one version talks to a service of another.
     #[test]
     fn wire_form() {
-        let hello = Hello { protocol: 1, program: "everclat 0.1.0".into() };
+        let hello = Hello { protocol: 1, program: "everclat 0.1.0".into(), administrator: None };
         assert_eq!(serde_json::to_string(&hello).unwrap(), r#"{"protocol":1,"program":"everclat 0.1.0"}"#);
         assert_eq!(serde_json::to_string(&Request::Status).unwrap(), r#"{"request":"status"}"#);
         assert_eq!(serde_json::to_string(&Request::Watch).unwrap(), r#"{"request":"watch"}"#);
@@ -156,9 +160,13 @@ mod tests {
         );
         let refusal = Reply::Refused(Refusal { kind: RefusalKind::Version, message: "no".into() });
         assert_eq!(serde_json::to_string(&refusal).unwrap(), r#"{"reply":"refused","kind":"version","message":"no"}"#);
+        let older = r#"{"reply":"hello","protocol":1,"program":"everclat 0.1.0"}"#;
+        assert_eq!(serde_json::to_string(&Reply::Hello(hello.clone())).unwrap(), older);
+        assert_eq!(serde_json::from_str::<Reply>(older).unwrap(), Reply::Hello(hello.clone()));
+        let told = Reply::Hello(Hello { administrator: Some(true), ..hello });
         assert_eq!(
-            serde_json::to_string(&Reply::Hello(hello)).unwrap(),
-            r#"{"reply":"hello","protocol":1,"program":"everclat 0.1.0"}"#
+            serde_json::to_string(&told).unwrap(),
+            r#"{"reply":"hello","protocol":1,"program":"everclat 0.1.0","administrator":true}"#
         );
     }
 }

@@ -128,7 +128,8 @@ async fn serve(stream: Stream, peer: Peer, place: &Place, source: &impl Backend,
         );
         return refuse(&mut connection, RefusalKind::Version, message).await;
     }
-    let spoken = Hello { protocol: hello.protocol.min(PROTOCOL), program: program.to_owned() };
+    let administrator = Some(peer.rights() == Rights::Administer);
+    let spoken = Hello { protocol: hello.protocol.min(PROTOCOL), program: program.to_owned(), administrator };
     send(&mut connection, &Reply::Hello(spoken)).await?;
     loop {
         place.alive(Phase::Idle);

@@ -23,6 +23,7 @@ async fn hello_and_status() {
     let service = Service::start().await;
     let mut client = Client::connect(&service.path, "test").await.unwrap();
     assert_eq!((client.service().protocol, client.service().program.as_str()), (PROTOCOL, "service"));
+    assert_eq!(client.service().administrator, Some(rustix::process::geteuid().is_root()));
     for uptime in [0, 7] {
         service.change.send_replace(uptime);
         assert_eq!(client.status().await.unwrap(), status(uptime));
