@@ -173,7 +173,7 @@ impl<H: Hands> Conductor<H> {
 
     fn handle(&mut self, event: Event) {
         match &event {
-            Event::Connected { program, protocol } => {
+            Event::Connected { program, protocol, .. } => {
                 tracing::info!(program, protocol, "connected");
                 self.lost = None;
             }

@@ -5,6 +5,7 @@ mod failure;
 mod menu;
 mod notices;
 mod prefs;
+mod rights;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,8 @@ struct Pending {
 pub struct Controller {
     facts: Facts,
     service: Service,
+    /// Whether the service takes this user for an administrator.
+    administrator: bool,
     status: Option<Box<Status>>,
     settings: Option<SettingsReport>,
     prefs: Prefs,
@@ -81,6 +84,7 @@ impl Controller {
         let mut new = Self {
             facts,
             service: Service::Connecting,
+            administrator: false,
             status: None,
             settings: None,
             prefs,
@@ -109,7 +113,10 @@ impl Controller {
     /// Takes in what happened.
     pub fn handle(&mut self, event: Event, now: Now) {
         match event {
-            Event::Connected { program, protocol } => self.connected(&program, protocol),
+            Event::Connected { program, protocol, administrator } => {
+                self.administrator = administrator;
+                self.connected(&program, protocol);
+            }
             Event::Heard(status) => self.hear(status),
             Event::Refreshed(status) => self.refreshed(status),
             Event::NotUnderstood => self.not_understood(),
@@ -179,6 +186,8 @@ impl Controller {
             settings: self.settings.clone(),
             prefs: self.effective_prefs(),
             prefs_locked: self.locks(),
+            denied: self.denied(),
+            longest_pause: self.longest_pause(),
             shown: Shown { icon: self.shown.icon() },
             busy: self.pending.as_ref().map(|pending| Busy { action: pending.action }),
             failed: self.failed.clone(),
@@ -192,6 +201,14 @@ impl Controller {
 
     fn locks(&self) -> BTreeMap<String, String> {
         prefs::locks(self.settings.as_ref())
+    }
+
+    fn denied(&self) -> BTreeMap<ActionName, String> {
+        rights::denied(self.administrator, self.settings.as_ref())
+    }
+
+    fn longest_pause(&self) -> Option<u32> {
+        rights::longest_pause(self.administrator, self.settings.as_ref())
     }
 
     fn language(&self) -> Language {
@@ -408,7 +425,8 @@ impl Controller {
             icon: self.shown.icon(),
             service: &self.service,
             status: self.status.as_deref(),
-            settings: self.settings.as_ref(),
+            denied: self.denied(),
+            longest_pause: self.longest_pause(),
             language: self.language(),
             zone: &self.facts.zone,
             version: &self.facts.version,

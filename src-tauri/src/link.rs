@@ -47,7 +47,8 @@ impl Link {
     async fn try_watch(&self) -> Result<(), ClientError> {
         let mut client = Client::connect(&self.socket, PROGRAM).await?;
         let hello = client.service().clone();
-        self.tell(Event::Connected { program: hello.program, protocol: hello.protocol }).await;
+        let administrator = hello.administrator.unwrap_or(false);
+        self.tell(Event::Connected { program: hello.program, protocol: hello.protocol, administrator }).await;
         match client.settings().await {
             Ok(report) => self.tell(Event::Settings(report)).await,
             // Settings of a newer service: the status may well be understood.

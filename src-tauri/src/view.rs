@@ -21,6 +21,10 @@ pub struct View {
     pub prefs: Prefs,
     /// Preferences that the user cannot change, and who says so.
     pub prefs_locked: BTreeMap<String, String>,
+    /// What this user may not have the service do, and who says so; an empty text where nobody is named.
+    pub denied: BTreeMap<ActionName, String>,
+    /// The longest pause this user may ask for, in minutes; null: of any length.
+    pub longest_pause: Option<u32>,
     /// What the tray shows.
     pub shown: Shown,
     /// What is under way.
@@ -230,7 +234,7 @@ pub struct Busy {
 }
 
 /// What a user can have done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum ActionName {

@@ -10,7 +10,7 @@ const weigh = (some) => some.map((file) => gzipSync(readFileSync(join(folder, fi
 const sum = (sizes) => sizes.reduce((one, other) => one + other, 0);
 
 // A window speaks one language; English is in the page itself.
-const tags = readdirSync(new URL('../src/i18n', import.meta.url).pathname).map((file) => file.replace(/\.ts$/, ''));
+const tags = readdirSync(new URL('../src/i18n', import.meta.url).pathname).map((file) => file.replace(/\.json$/, ''));
 const speaks = (file) => tags.some((tag) => new RegExp(`/${tag}-[^/]*\\.js$`).test(file));
 const scripts = files.filter((file) => file.endsWith('.js'));
 const languages = weigh(scripts.filter(speaks));

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { View } from '../src/generated/view';
-import { BARE, CLAT, PREFS, settings, status, view, WORKING } from '../src/stories/base';
+import { BARE, CLAT, PREFS, status, view, WORKING } from '../src/stories/base';
 import { open, type Mounted } from './mounted';
 
 let page: Mounted;
@@ -153,15 +153,26 @@ describe('what a person can do', () => {
     expect(text()).toContain('Checking this network');
   });
 
-  test('a pause that is not allowed can be reached, and says who forbids it', async () => {
-    const source = '/etc/everclat/policy.d/10.json';
-    page = await open(view({ settings: settings([{ key: 'AllowUserPause', value: 'false', origin: 'policy', locked: true, source }]) }));
-    const button = page.find<HTMLButtonElement>('[data-action=pause]');
+  test.each(['pause', 'rearm'] as const)('a %s that is not allowed can be reached, says who forbids it, and asks for nothing', async (action) => {
+    const who = '/etc/everclat/policy.d/10.json';
+    page = await open(view({ denied: { [action]: who } }));
+    const button = page.find<HTMLButtonElement>(`[data-action=${action}]`);
     expect(button.disabled).toBe(false);
     expect(button.getAttribute('aria-disabled')).toBe('true');
-    await click('[data-action=pause]');
+    await click(`[data-action=${action}]`);
     expect(page.root.querySelector('form')).toBeNull();
-    expect(document.getElementById(button.getAttribute('aria-describedby') ?? '')?.textContent).toContain(source);
+    expect(page.backend.calls.map(({ command }) => command)).not.toContain(action);
+    expect(document.getElementById(button.getAttribute('aria-describedby') ?? '')?.textContent).toContain(who);
+  });
+
+  test('a form that is open goes when pausing is forbidden meanwhile', async () => {
+    page = await open(view());
+    await click('[data-action=pause]');
+    page.find('form');
+    page.backend.change({ denied: { pause: '' } });
+    await page.pass(50);
+    expect(page.root.querySelector('form')).toBeNull();
+    expect(text()).toContain('Set by your organisation');
   });
 
   test('what fails is said, can be put away, and comes back when it fails again', async () => {

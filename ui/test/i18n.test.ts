@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CODES, SETTING_KEYS } from '../src/generated/model';
-import de from '../src/i18n/de';
-import en from '../src/i18n/en';
+import { ENGLISH as en } from '../src/generated/languages';
+import de from '../src/i18n/de.json';
 import { choose, ENGLISH, LANGUAGES, load, ownName, Text } from '../src/lib/i18n';
 import { pseudo } from '../src/lib/pseudo';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Format } from '../src/lib/format';
 import { baseline } from '../src/lib/draw';
-import { longestPause, pauseChoices } from '../src/lib/limits';
+import { pauseChoices } from '../src/lib/limits';
 import { plain } from '../src/lib/plain';
 import { rearmings, SHOWN } from '../src/lib/rearms';
 import { settings } from '../src/stories/base';
@@ -50,11 +50,8 @@ test('text of others is one line without anything unseen', () => {
 
 test('pauses fit what is allowed', () => {
   expect(pauseChoices(60)).toEqual([5, 30, 60]);
-  expect(pauseChoices(0)).toEqual([5, 30, 60, 240, null]);
+  expect(pauseChoices(null)).toEqual([5, 30, 60, 240, null]);
   expect(pauseChoices(3)).toEqual([3]);
-  const entry = { key: 'PauseMaxMinutes', origin: 'config', locked: false, source: null } as const;
-  expect(['0', '45', '', 'x', '-1'].map((value) => longestPause({ ...entry, value }))).toEqual([0, 45, 0, 60, 60]);
-  expect(longestPause(null)).toBe(60);
 });
 
 test('re-armings are told from new and old services', () => {

@@ -60,8 +60,8 @@ codes! {
     PlatSilent = 501, "IPv4 gateway does not answer", "the NAT64 does not answer";
     PlatPartial = 502, "Gateway blocks part of the traffic", "TCP passes, UDP or ICMP does not";
     PlatStopped = 503, "Gateway stopped after a while", "it worked and stopped: neighbour or binding ageing suspected";
-    TunFailed = 601, "Translation adapter cannot start", "driver, TUN device or permission";
-    Blocked = 602, "Security software blocks us", "the NAT64 answers, our adapter does not";
+    TunFailed = 601, "Translation cannot start", "driver, TUN device or permission";
+    Blocked = 602, "Other software blocks Everclat", "the NAT64 answers, our adapter does not; or others keep taking away what is ours";
     Conflict = 603, "Two programs translate", "another CLAT is active";
     VpnTakesTraffic = 604, "VPN takes the traffic", "a VPN owns the route towards the NAT64";
     AddressConflict = 605, "Address conflict", "our IPv4 range or our IPv6 address is in use";

@@ -47,6 +47,8 @@ pub enum Event {
         program: String,
         /// The protocol.
         protocol: u32,
+        /// Whether it takes this user for an administrator.
+        administrator: bool,
     },
     /// The service reports a change.
     Heard(Box<Status>),

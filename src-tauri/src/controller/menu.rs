@@ -1,12 +1,12 @@
 //! What the tray shows, as a value that can be compared.
 
-use ipc::SettingsReport;
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use model::{EvidenceKind, State, Status};
 
-use super::prefs::{entry, who};
-use crate::view::{Icon, Service};
-use crate::words::{Language, Phrase};
+use crate::view::{ActionName, Icon, Service};
+use crate::words::Language;
 
 /// How long the menu offers to pause, in minutes.
 pub const PAUSES: [u32; 3] = [5, 30, 60];
@@ -53,7 +53,9 @@ pub(super) struct Scene<'a> {
     pub(super) icon: Icon,
     pub(super) service: &'a Service,
     pub(super) status: Option<&'a Status>,
-    pub(super) settings: Option<&'a SettingsReport>,
+    /// What this user may not have done, and who says so.
+    pub(super) denied: BTreeMap<ActionName, String>,
+    pub(super) longest_pause: Option<u32>,
     pub(super) language: Language,
     pub(super) zone: &'a TimeZone,
     pub(super) version: &'a str,
@@ -62,50 +64,52 @@ pub(super) struct Scene<'a> {
 
 /// The order is the same on every system.
 pub(super) fn look(scene: &Scene<'_>) -> Look {
-    let say = |phrase| scene.language.say(phrase).to_owned();
+    let words = scene.language.words();
     let title = state(scene);
     let mut menu = vec![Entry::Item(title.clone(), Some(Choice::Open))];
     menu.extend(cause(scene).map(|cause| Entry::Item(cause, Some(Choice::Open))));
     menu.push(Entry::Separator);
     let connected = matches!(scene.service, Service::Connected { .. });
     let ready = connected && !scene.busy;
-    menu.push(Entry::Item(say(Phrase::CheckAgain), ready.then_some(Choice::Rearm)));
+    menu.push(match forbidden(scene, ActionName::Rearm, words.rearm_forbidden) {
+        Some(why) => why,
+        None => Entry::Item(words.rearm.to_owned(), ready.then_some(Choice::Rearm)),
+    });
     if connected {
         menu.push(Entry::Separator);
         menu.push(pause(scene));
     }
     menu.push(Entry::Separator);
-    menu.push(Entry::Item(say(Phrase::Open), Some(Choice::Open)));
+    menu.push(Entry::Item(words.open.to_owned(), Some(Choice::Open)));
     menu.push(Entry::Item(versions(scene), None));
     menu.push(Entry::Separator);
-    menu.push(Entry::Item(say(Phrase::Close), Some(Choice::Close)));
+    menu.push(Entry::Item(words.close.to_owned(), Some(Choice::Close)));
     Look { icon: scene.icon, title, menu }
 }
 
 /// The state in words. They belong to the icon, which may wait a little before it tells of a fault.
 fn state(scene: &Scene<'_>) -> String {
-    let say = |phrase| scene.language.say(phrase).to_owned();
-    match scene.icon {
-        Icon::Working if scene.status.is_some_and(|status| status.evidence.kind == EvidenceKind::None) => {
-            say(Phrase::Ready)
-        }
-        Icon::Working => say(Phrase::Working),
-        Icon::Standby => say(Phrase::Standby),
-        Icon::Os => say(Phrase::Os),
-        Icon::Checking => say(Phrase::Checking),
-        Icon::Limited => say(Phrase::Limited),
-        Icon::Down => say(Phrase::Down),
+    let words = scene.language.words();
+    let text = match scene.icon {
+        Icon::Working if scene.status.is_some_and(|status| status.evidence.kind == EvidenceKind::None) => words.ready,
+        Icon::Working => words.works,
+        Icon::Standby => words.standby,
+        Icon::Os => words.os,
+        Icon::Checking => words.checking,
+        Icon::Limited => words.limited,
+        Icon::Down => words.down,
         Icon::Paused => match scene.status.and_then(until).and_then(|until| clock(&until, scene.zone)) {
-            Some(clock) => scene.language.paused_until(&clock),
-            None => say(Phrase::Paused),
+            Some(clock) => return words.paused_until.replace("{time}", &clock),
+            None => words.paused,
         },
         Icon::NoService => match scene.service {
-            Service::Denied { .. } => say(Phrase::Denied),
-            Service::TooOld { .. } | Service::TooNew { .. } => say(Phrase::Skew),
-            Service::Connecting | Service::Connected { .. } | Service::Unreachable { .. } => say(Phrase::NoService),
+            Service::Denied { .. } => words.denied,
+            Service::TooOld { .. } | Service::TooNew { .. } => words.skew,
+            Service::Connecting | Service::Connected { .. } | Service::Unreachable { .. } => words.no_service,
         },
-        Icon::NoNetwork => say(Phrase::NoNetwork),
-    }
+        Icon::NoNetwork => words.no_network,
+    };
+    text.to_owned()
 }
 
 /// The code and what it says, when something is wrong and that is what the icon tells.
@@ -129,27 +133,29 @@ fn cause(scene: &Scene<'_>) -> Option<String> {
     told.then(|| format!("{}: {}", status.code, scene.language.title(status.code)))
 }
 
+/// Says that the user may not, if that is so.
+fn forbidden(scene: &Scene<'_>, action: ActionName, why: &str) -> Option<Entry> {
+    let who = scene.denied.get(&action)?;
+    let who = if who.is_empty() { scene.language.words().somebody } else { who };
+    Some(Entry::Item(why.replace("{who}", who), None))
+}
+
 fn pause(scene: &Scene<'_>) -> Entry {
-    let language = scene.language;
+    let (language, words) = (scene.language, scene.language.words());
     if scene.status.is_some_and(|status| status.pause.is_some()) {
-        return Entry::Item(language.say(Phrase::Resume).to_owned(), (!scene.busy).then_some(Choice::Resume));
+        return Entry::Item(words.resume.to_owned(), (!scene.busy).then_some(Choice::Resume));
     }
-    if let Some(entry) = entry(scene.settings, "AllowUserPause").filter(|entry| entry.value == "false") {
-        return Entry::Item(language.pause_locked(&who(entry)), None);
+    if let Some(why) = forbidden(scene, ActionName::Pause, words.pause_forbidden) {
+        return why;
     }
-    // 0: no limit.
-    let most = entry(scene.settings, "PauseMaxMinutes").and_then(|entry| entry.value.parse().ok());
-    let most = most.filter(|most: &u32| *most > 0).unwrap_or(u32::MAX);
-    let offered = PAUSES.into_iter().filter(|minutes| *minutes <= most);
-    let entries: Vec<Entry> = offered
-        .map(|minutes| Entry::Item(language.minutes(minutes), (!scene.busy).then_some(Choice::Pause(minutes))))
-        .collect();
+    let offer = |minutes| Entry::Item(language.minutes(minutes), (!scene.busy).then_some(Choice::Pause(minutes)));
+    let most = scene.longest_pause.unwrap_or(u32::MAX);
+    let mut entries: Vec<Entry> = PAUSES.into_iter().filter(|minutes| *minutes <= most).map(offer).collect();
     if entries.is_empty() {
         // All that is offered is too long, so the longest that is allowed.
-        let choice = (!scene.busy).then_some(Choice::Pause(most));
-        return Entry::More(language.say(Phrase::Pause).to_owned(), vec![Entry::Item(language.minutes(most), choice)]);
+        entries.push(offer(most));
     }
-    Entry::More(language.say(Phrase::Pause).to_owned(), entries)
+    Entry::More(words.pause.to_owned(), entries)
 }
 
 fn versions(scene: &Scene<'_>) -> String {

@@ -56,13 +56,13 @@ pub(super) fn locks(report: Option<&SettingsReport>) -> BTreeMap<String, String>
     locked.map(|(key, entry)| ((*key).to_owned(), who(entry))).collect()
 }
 
-/// Who set this.
+/// Who set this; empty where nobody is named.
 pub(super) fn who(entry: &SettingEntry) -> String {
-    entry.source.clone().unwrap_or_else(|| "your organisation".to_owned())
+    entry.source.clone().unwrap_or_default()
 }
 
 /// A setting of the service that is not at its default.
-pub(super) fn entry<'a>(report: Option<&'a SettingsReport>, key: &str) -> Option<&'a SettingEntry> {
+fn entry<'a>(report: Option<&'a SettingsReport>, key: &str) -> Option<&'a SettingEntry> {
     report?.settings.iter().find(|entry| entry.key == key && entry.origin != Origin::Default)
 }
 

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use model::{Origin, SettingEntry, Status};
 use serde_json::{Value, json};
 
-use super::{Action, Ask, Choice, Controller, Entry, Event, Facts, Look, Lost, Notice, Now};
+use super::{Action, Ask, Choice, Controller, Entry, Event, Facts, Look, Lost, Notice, Now, PAUSES};
 use crate::view::{ActionName, FailedKind, Icon, Notifications, Os, Prefs, Service, View};
 
 /// A controller, its time, and all it had done.
@@ -133,7 +133,7 @@ fn now(ms: u64) -> Now {
 }
 
 fn hello() -> Event {
-    Event::Connected { program: "everclatd 0.1.0".into(), protocol: PROTOCOL }
+    Event::Connected { program: "everclatd 0.1.0".into(), protocol: PROTOCOL, administrator: false }
 }
 
 fn document(state: &str, code: &str) -> Value {

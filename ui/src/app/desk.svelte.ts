@@ -1,5 +1,5 @@
 import type { Backend, CommandError } from '../backend/backend';
-import type { SettingEntry, Status } from '../generated/model';
+import type { Status } from '../generated/model';
 import type { ActionName, Failed, Prefs, View } from '../generated/view';
 import { condition, current, SILENT, type Condition } from '../lib/condition';
 import { choose, ENGLISH, LANGUAGES, load, type Languages, type Text } from '../lib/i18n';
@@ -137,9 +137,10 @@ export class Desk {
     this.#failed = null;
   }
 
-  /** A setting of the service, by its key. */
-  setting(key: string): SettingEntry | null {
-    return this.view?.settings?.settings.find((entry) => entry.key === key) ?? null;
+  /** Who does not let this person do so; null: nobody, it is allowed. */
+  denies(action: ActionName): string | null {
+    const who = this.view?.denied[action];
+    return who === undefined ? null : who || this.text.words.settings.bySomebody;
   }
 
   /** A view is shown in its own language only: nothing flashes up in another one. */

@@ -31,6 +31,14 @@ prefs: Prefs,
  */
 prefs_locked: { [key in string]: string }, 
 /**
+ * What this user may not have the service do, and who says so; an empty text where nobody is named.
+ */
+denied: { [key in ActionName]?: string }, 
+/**
+ * The longest pause this user may ask for, in minutes; null: of any length.
+ */
+longest_pause: number | null, 
+/**
  * What the tray shows.
  */
 shown: Shown, 

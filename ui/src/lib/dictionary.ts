@@ -19,7 +19,7 @@ export interface CodeWords extends Words {
   meaning: string;
 }
 
-/** Every text of the window: a language is a file with one. A language that lacks a text does not compile. */
+/** Every text of window and tray: a language is a file with one. A language that lacks a text does not compile. */
 export interface Dictionary {
   nav: { label: string; status: string; settings: string; about: string };
   headline: Record<Headline, Words>;
@@ -35,6 +35,7 @@ export interface Dictionary {
     rearm: string;
     rearmAbout: string;
     rearming: string;
+    rearmForbidden: string;
     signedIn: string;
     pause: string;
     pausing: string;
@@ -200,5 +201,20 @@ export interface Dictionary {
     licence: string;
     codes: string;
     codesAbout: string;
+  };
+  /** What only icon, menu and notifications say; src-tauri/build/words.rs reads it, and what they share with the window. */
+  tray: {
+    works: string;
+    ready: string;
+    standby: string;
+    os: string;
+    minutes: string;
+    hour: string;
+    open: string;
+    versions: string;
+    close: string;
+    recovered: string;
+    recoveredMore: string;
+    readOn: string;
   };
 }

@@ -1,16 +1,14 @@
-import en from '../i18n/en';
+import { ENGLISH as en, OTHERS } from '../generated/languages';
 import type { Dictionary, Plural } from './dictionary';
 import { Format } from './format';
 
 /** Tags of languages, and how each is had. */
 export type Languages = ReadonlyMap<string, () => Promise<Dictionary>>;
 
-/** Every file of src/i18n is a language; its name is the tag. English is in the page itself, the others come when they are wanted. */
-const FILES = import.meta.glob<Dictionary>(['../i18n/*.ts', '!../i18n/en.ts'], { import: 'default' });
-
+/** Every file of src/i18n is a language; its name is the tag. */
 export const LANGUAGES: Languages = new Map([
   ['en', () => Promise.resolve(en)],
-  ...Object.entries(FILES).map(([path, load]) => [path.replace(/^.*\/|\.ts$/g, ''), load] as const),
+  ...Object.entries(OTHERS).map(([tag, load]) => [tag, async () => (await load()).default] as const),
 ]);
 
 /** What the words and numbers of one language need. */

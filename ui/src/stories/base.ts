@@ -122,6 +122,8 @@ export function view(changes: Partial<View> = {}): View {
     settings: settings(),
     prefs: PREFS,
     prefs_locked: {},
+    denied: {},
+    longest_pause: 60,
     shown: { icon: 'working' },
     busy: null,
     failed: null,

@@ -5,7 +5,7 @@ import App from '../app/App.svelte';
 import { Desk } from '../app/desk.svelte';
 import { Scripted } from '../backend/scripted';
 import type { View } from '../generated/view';
-import en from '../i18n/en';
+import { ENGLISH as en } from '../generated/languages';
 import { LANGUAGES } from '../lib/i18n';
 import { pseudo } from '../lib/pseudo';
 import { SECONDS } from '../lib/throughput';

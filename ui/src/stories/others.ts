@@ -28,6 +28,7 @@ const LOCKED = {
     ],
   ),
   prefs_locked: { language: 'Example GmbH', autostart: 'Example GmbH', notifications: POLICY },
+  denied: { pause: POLICY },
 };
 
 /** The service is not there, or not as it should be. */
@@ -115,17 +116,23 @@ const ACTIONS: Story[] = [
   { name: 'pause-form', view: view(), clicks: ['[data-action=pause]'], says: ['For how long?', 'At most 1 hr is allowed.', 'Why? (optional)'] },
   {
     name: 'pause-form-any',
-    view: view({ settings: settings([{ key: 'PauseMaxMinutes', value: '0', origin: 'config', source: '/etc/everclat/config.toml' }]) }),
+    view: view({ settings: settings([{ key: 'PauseMaxMinutes', value: '0', origin: 'config', source: '/etc/everclat/config.toml' }]), longest_pause: null }),
     clicks: ['[data-action=pause]'],
     says: ['Until I resume', '4 hr'],
   },
   {
     name: 'pause-form-short',
-    view: view({ settings: settings([{ key: 'PauseMaxMinutes', value: '3', origin: 'policy', locked: true, source: POLICY }]) }),
+    view: view({ settings: settings([{ key: 'PauseMaxMinutes', value: '3', origin: 'policy', locked: true, source: POLICY }]), longest_pause: 3 }),
     clicks: ['[data-action=pause]'],
     says: ['3 min'],
   },
   { name: 'pause-forbidden', view: view(LOCKED), says: ['Pausing is not allowed.', POLICY, 'One setting on this computer is not valid.'] },
+  {
+    // No service forbids it today; the window is ready for one that does.
+    name: 'all-forbidden',
+    view: view({ denied: { rearm: 'Example GmbH', pause: '' } }),
+    says: ['Re-arming is not allowed. Set by Example GmbH.', 'Pausing is not allowed. Set by your organisation.'],
+  },
 ];
 
 /** Other pages, opened parts, and what is odd. */

@@ -58,7 +58,7 @@ fn each_way_of_not_being_understood_is_told_apart() {
         ("everclatd 0.1.0", PROTOCOL - 1, true, false),
         ("everclatd 0.2.0", PROTOCOL, false, true),
     ] {
-        world.happens(Event::Connected { program: program.into(), protocol });
+        world.happens(Event::Connected { program: program.into(), protocol, administrator: false });
         let service = serde_json::to_value(world.controller.view().service).unwrap();
         assert_eq!((&service["outdated"], &service["newer"]), (&json!(outdated), &json!(newer)), "{program}");
     }

@@ -108,13 +108,13 @@ fn the_menu_has_its_order_and_says_what_is_wrong() {
     let mut world = World::connected("down", "CL-501");
     world.hears("down", "CL-501");
     let item = |text: &str, choice| Entry::Item(text.to_owned(), choice);
-    let pauses = [(5, "5 minutes"), (30, "30 minutes"), (60, "1 hour")];
+    let pauses = [(5, "5 min"), (30, "30 min"), (60, "1 h")];
     let pauses = pauses.map(|(minutes, text)| item(text, Some(Choice::Pause(minutes)))).to_vec();
     let menu = vec![
         item("IPv4 apps cannot connect", Some(Choice::Open)),
         item("CL-501: IPv4 gateway does not answer", Some(Choice::Open)),
         Entry::Separator,
-        item("Check again", Some(Choice::Rearm)),
+        item("Re-arm now", Some(Choice::Rearm)),
         Entry::Separator,
         Entry::More("Pause".into(), pauses),
         Entry::Separator,
@@ -136,7 +136,7 @@ fn a_pause_can_be_ended_and_says_when_it_ends() {
     world.after(1_000);
     let menu = world.menu();
     assert_eq!(menu[0], Entry::Item("Paused until 14:30".into(), Some(Choice::Open)));
-    assert!(menu.contains(&Entry::Item("Resume".into(), Some(Choice::Resume))), "{menu:?}");
+    assert!(menu.contains(&Entry::Item("Resume now".into(), Some(Choice::Resume))), "{menu:?}");
 }
 
 #[test]
@@ -156,8 +156,28 @@ fn the_menu_offers_no_pause_that_a_policy_forbids() {
     assert_eq!(offered(world.menu()), Some(1));
     world.happens(settings(&[("AllowUserPause", "false")]));
     world.after(1_000);
-    assert!(world.menu().contains(&Entry::Item("Pausing is not allowed (10-company.json)".into(), None)));
+    assert!(world.menu().contains(&Entry::Item("Pausing is not allowed. Set by 10-company.json.".into(), None)));
     assert_eq!(offered(world.menu()), None);
+    let view = world.controller.view();
+    assert_eq!(view.denied.get(&ActionName::Pause).map(String::as_str), Some("10-company.json"));
+    assert!(!view.denied.contains_key(&ActionName::Rearm) && !view.denied.contains_key(&ActionName::Resume));
+}
+
+#[test]
+fn an_administrator_is_not_told_of_limits_that_bind_others() {
+    let mut world = World::connected("working", "CL-000");
+    world.happens(settings(&[("PauseMaxMinutes", "3"), ("AllowUserPause", "false")]));
+    let view = world.controller.view();
+    assert_eq!((view.denied.len(), view.longest_pause), (1, Some(3)));
+    world.happens(Event::Connected { program: "everclatd 0.1.0".into(), protocol: PROTOCOL, administrator: true });
+    world.after(1_000);
+    let view = world.controller.view();
+    assert_eq!((view.denied.len(), view.longest_pause), (0, None));
+    let all = |entry: &Entry| matches!(entry, Entry::More(_, entries) if entries.len() == PAUSES.len());
+    assert!(world.menu().iter().any(all), "{:?}", world.menu());
+    // What one service said of the user, the next may not.
+    world.happens(hello());
+    assert_eq!(world.controller.view().longest_pause, Some(3));
 }
 
 #[test]
