@@ -50,6 +50,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let has_icon = Arc::new(AtomicBool::new(false));
     let kept = Arc::clone(&has_icon);
     let store = Store::new(&os::config_directory().context("no directory for preferences")?);
+    let prefs = store.load();
     let app = tauri::Builder::default()
         // A second start raises the window of the first and ends.
         .plugin(tauri_plugin_single_instance::init(|app, _, _| raise(app)))
@@ -62,10 +63,12 @@ pub fn run(arguments: Arguments) -> Result<()> {
             page::watching
         ])
         .manage(remote.clone())
-        .manage(store.clone())
         .setup(move |app| {
             let handle = app.handle().clone();
-            let prefs = store.load();
+            if prefs.theme != Theme::System {
+                // For the app: what a window is built with does not count on Linux.
+                app.set_theme(worn(prefs.theme));
+            }
             tauri::async_runtime::spawn(async move {
                 let tray = Tray::new(&handle, remote.events());
                 let desktop = Desktop { app: handle, tray, store, events: remote.events(), has_icon };
@@ -132,19 +135,17 @@ fn open_window(app: &AppHandle) {
 }
 
 fn build_window(app: &AppHandle) -> tauri::Result<()> {
-    let prefs = app.state::<Store>().load();
     WebviewWindowBuilder::new(app, WINDOW, WebviewUrl::default())
         .title("Everclat")
         .inner_size(SIZE.0, SIZE.1)
         .min_inner_size(LEAST.0, LEAST.1)
-        .theme(theme(prefs.theme))
         // Our own page, and nothing else, ever.
         .on_navigation(|url| url.scheme() == "tauri" || url.host_str() == Some("tauri.localhost"))
         .build()
         .map(drop)
 }
 
-const fn theme(theme: Theme) -> Option<tauri::Theme> {
+const fn worn(theme: Theme) -> Option<tauri::Theme> {
     match theme {
         Theme::System => None,
         Theme::Light => Some(tauri::Theme::Light),
@@ -199,11 +200,10 @@ impl Hands for Desktop {
         if let Err(error) = self.store.save(prefs) {
             tracing::warn!(%error, "preferences cannot be kept");
         }
-        if let Some(window) = self.app.get_webview_window(WINDOW)
-            && let Err(error) = window.set_theme(theme(prefs.theme))
-        {
-            tracing::debug!(%error, "the window's theme stays");
-        }
+    }
+
+    fn dress(&mut self, theme: Theme) {
+        self.app.set_theme(worn(theme));
     }
 
     fn set_autostart(&mut self, on: bool) {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::controller::{Action, Ask, Controller, Event, Facts, Look, Lost, Notice, Now, Ticket};
 use crate::link::{Link, Question};
-use crate::view::{Failed, Prefs, View};
+use crate::view::{Failed, Prefs, Theme, View};
 
 /// Events that may wait. With more, who brings them waits: the service then says only what holds when it is read.
 const WAITING: usize = 64;
@@ -27,6 +27,8 @@ pub trait Hands: Send + 'static {
     fn notify(&mut self, notice: Notice);
     /// Opens the window, or raises it.
     fn open_window(&mut self);
+    /// Has the window wear this, also one that is opened later.
+    fn dress(&mut self, theme: Theme);
     /// Keeps these preferences.
     fn save(&mut self, prefs: &Prefs);
     /// Has the app start at login, or not; tells with [`Event::Autostart`] and [`Event::Ended`] what came of it.
@@ -192,6 +194,7 @@ impl<H: Hands> Conductor<H> {
             | Event::Ended(Ok(()))
             | Event::Window(_)
             | Event::Watching(_)
+            | Event::Scheme(_)
             | Event::Autostart(_)
             | Event::Chosen(_) => tracing::debug!("an event"),
         }
@@ -228,6 +231,7 @@ impl<H: Hands> Conductor<H> {
             Action::Tray(look) => self.hands.tray(look.map(|look| *look)),
             Action::Notify(notice) => self.hands.notify(notice),
             Action::OpenWindow => self.hands.open_window(),
+            Action::Dress(theme) => self.hands.dress(theme),
             Action::Save(prefs) => self.hands.save(&prefs),
             Action::SetAutostart(on) => self.hands.set_autostart(on),
             Action::Quit => self.hands.quit(),

@@ -18,7 +18,7 @@ use ipc::{Control, SettingsReport};
 use model::Status;
 use serde_json::Value;
 
-use crate::view::{ActionName, App, Busy, Failed, FailedKind, Prefs, Service, Shown, View};
+use crate::view::{ActionName, App, Busy, Failed, FailedKind, Prefs, Service, Shown, Theme, View};
 use crate::words::Language;
 pub use event::{Action, Ask, Event, Facts, Now, Ticket};
 pub use failure::Lost;
@@ -56,6 +56,9 @@ pub struct Controller {
     settings: Option<SettingsReport>,
     prefs: Prefs,
     autostart: bool,
+    /// What the desktop wants, and what the window wears.
+    scheme: Theme,
+    dress: Theme,
     tray_host: bool,
     window: bool,
     watching: bool,
@@ -87,6 +90,8 @@ impl Controller {
             administrator: false,
             status: None,
             settings: None,
+            scheme: Theme::System,
+            dress: prefs.theme,
             prefs,
             autostart: false,
             tray_host: false,
@@ -137,6 +142,7 @@ impl Controller {
                 self.refreshed = 0;
             }
             Event::TrayHost(there) => self.tray_host = there,
+            Event::Scheme(scheme) => self.scheme = scheme,
             Event::Autostart(on) => self.autostart = on,
             Event::Chosen(choice) => self.chosen(choice),
         }
@@ -380,6 +386,7 @@ impl Controller {
             self.actions.push_back(Action::Notify(notice));
         }
         self.settle_tray(now.mono);
+        self.settle_dress();
         if self.page_due && self.window && self.page_at().is_none_or(|at| at <= now.mono) {
             self.page_due = false;
             self.page_last = Some(now.mono);
@@ -401,6 +408,14 @@ impl Controller {
     fn page_at(&self) -> Option<Duration> {
         let pause = if self.watching { PAGE_PAUSE } else { UNSEEN_PAUSE };
         self.page_last.map(|last| last + pause)
+    }
+
+    fn settle_dress(&mut self) {
+        let chosen = self.effective_prefs().theme;
+        let dress = if chosen == Theme::System { self.scheme } else { chosen };
+        if std::mem::replace(&mut self.dress, dress) != dress {
+            self.actions.push_back(Action::Dress(dress));
+        }
     }
 
     fn settle_tray(&mut self, now: Duration) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use everclat_tray::conductor::{Conductor, Hands, Remote, remote};
 use everclat_tray::controller::{Ask, Event, Facts, Look, Notice};
 use everclat_tray::link::Link;
-use everclat_tray::view::{FailedKind, Icon, Os, Prefs, Service, View};
+use everclat_tray::view::{FailedKind, Icon, Os, Prefs, Service, Theme, View};
 use ipc::{Backend, Control, LogBatch, LogLevel, Peer, Refusal, RefusalKind, Server, SettingsReport};
 use jiff::tz::TimeZone;
 use model::Status;
@@ -137,6 +137,8 @@ impl Hands for Recorded {
     fn set_autostart(&mut self, _: bool) {}
 
     fn has_icon(&mut self, _: bool) {}
+
+    fn dress(&mut self, _: Theme) {}
 
     fn quit(&mut self) {}
 }

@@ -79,6 +79,12 @@ impl Desktop {
         command.env("NO_AT_BRIDGE", "1").env("GTK_A11Y", "none")
     }
 
+    /// The name of the display.
+    #[must_use]
+    pub fn display(&self) -> &str {
+        &self.display
+    }
+
     /// The address of the session's bus.
     #[must_use]
     pub fn bus(&self) -> &str {

@@ -6,6 +6,8 @@
 mod app;
 mod desktop;
 mod panel;
+mod portal;
+mod screen;
 mod scripted;
 mod usage;
 mod web;
@@ -13,6 +15,8 @@ mod web;
 pub use app::App;
 pub use desktop::{Desktop, TOOLS};
 pub use panel::{MenuItem, Panel, TrayItem, find};
+pub use portal::{Portal, Scheme};
+pub use screen::Screen;
 pub use scripted::Scripted;
 pub use usage::{Usage, usage_of};
 pub use web::Page;

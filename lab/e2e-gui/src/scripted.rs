@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
 use ipc::{Backend, Control, LogBatch, LogLevel, Peer, Refusal, Server, SettingsReport};
@@ -18,10 +19,12 @@ pub struct Scripted {
     path: PathBuf,
     said: watch::Sender<Said>,
     changes: watch::Sender<u64>,
+    asked: Arc<AtomicU32>,
 }
 
 struct Source {
     said: watch::Receiver<Said>,
+    asked: Arc<AtomicU32>,
     changes: watch::Receiver<u64>,
 }
 
@@ -33,8 +36,8 @@ impl Scripted {
     pub async fn start(directory: &Path, state: State, code: Code) -> Result<Self> {
         let path = directory.join("scripted.sock");
         let server = Server::bind(&path, concat!("everclatd ", env!("CARGO_PKG_VERSION"))).await?;
-        let new = Self { path, said: watch::Sender::new((state, code)), changes: watch::Sender::new(0) };
-        let source = Source { said: new.said.subscribe(), changes: new.changes.subscribe() };
+        let new = Self { path, said: watch::Sender::new((state, code)), changes: watch::Sender::new(0), asked: Arc::default() };
+        let source = Source { said: new.said.subscribe(), changes: new.changes.subscribe(), asked: Arc::clone(&new.asked) };
         tokio::spawn(server.run(Arc::new(source)));
         Ok(new)
     }
@@ -43,6 +46,12 @@ impl Scripted {
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.path
+    }
+
+    /// How often it was asked to do something.
+    #[must_use]
+    pub fn asked(&self) -> u32 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Says something else from now on.
@@ -72,6 +81,7 @@ impl Backend for Source {
     }
 
     async fn control(&self, _: Peer, _: Control) -> Result<(), Refusal> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 

@@ -50,6 +50,14 @@ impl Page {
         Ok(self.client.execute(script, Vec::new()).await?)
     }
 
+    /// The same for a script that says when it is done, by the last of its arguments.
+    ///
+    /// # Errors
+    /// When the script throws, or never says so.
+    pub async fn script_async(&self, script: &str, given: Vec<Value>) -> Result<Value> {
+        Ok(self.client.execute_async(script, given).await?)
+    }
+
     /// All that the page says.
     ///
     /// # Errors

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +13,7 @@ use e2e::{World, figure, until};
 use everclat_e2e_gui::{Desktop, Page, skipped};
 use ipc::Client;
 use model::State;
+use serde_json::Value;
 
 /// The page may lag so much behind the service.
 const LAG: Duration = Duration::from_millis(200);
@@ -21,6 +25,43 @@ const OBSERVE: &str = "window.seen = [[Date.now(), document.body.innerText]]; \
 
 fn unix_ms() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()
+}
+
+/// Tries to reach `address` in every way a page has; says which rules forbade it.
+const REACH: &str = "const [address, done] = arguments; const forbidden = []; \
+    document.addEventListener('securitypolicyviolation', (event) => forbidden.push(event.effectiveDirective)); \
+    fetch(address).catch(() => 0); \
+    try { new WebSocket(address.replace('http', 'ws')); } catch { } \
+    new Image().src = address; \
+    for (const [name, key] of [['script', 'src'], ['iframe', 'src'], ['link', 'href']]) { \
+        const element = document.createElement(name); element[key] = address; element.rel = 'stylesheet'; \
+        document.head.append(element); } \
+    const form = document.createElement('form'); form.action = address; document.body.append(form); form.submit(); \
+    setTimeout(() => done(forbidden), 500);";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_real_page_reaches_no_network() -> Result<()> {
+    if skipped() {
+        return Ok(());
+    }
+    let mut desktop = Desktop::start()?;
+    let nowhere = desktop.home().join("no-service");
+    let page = Page::start(&mut desktop, &nowhere).await?;
+    page.says("alone", |text| text.contains("Background service is not running")).await?;
+    let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    server.set_nonblocking(true)?;
+    let address = format!("http://{}/", server.local_addr()?);
+    let forbidden = page.script_async(REACH, vec![address.clone().into()]).await?;
+    let forbidden: BTreeSet<&str> = forbidden.as_array().context("a list")?.iter().filter_map(Value::as_str).collect();
+    let rules = ["connect-src", "form-action", "frame-src", "img-src", "script-src-elem", "style-src-elem"];
+    ensure!(rules.iter().all(|rule| forbidden.contains(rule)), "{forbidden:?}");
+    // Nor does it go there itself.
+    page.script(&format!("location.href = '{address}'")).await?;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    page.says("still itself", |text| text.contains("Background service is not running")).await?;
+    let reached = server.accept().map(|(_, from)| from);
+    ensure!(reached.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "{reached:?}");
+    page.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use model::Status;
 use serde_json::Value;
 
 use super::{Choice, Look, Lost, Notice};
-use crate::view::{ActionName, Failed, Os, Prefs, View};
+use crate::view::{ActionName, Failed, Os, Prefs, Theme, View};
 
 /// The time of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,9 @@ pub enum Event {
     Watching(bool),
     /// Whether a panel shows icons.
     TrayHost(bool),
+    /// What the desktop says that a person wants all apps to be; [`Theme::System`]: nothing. Where windows learn it by themselves,
+    /// this never comes.
+    Scheme(Theme),
     /// Whether the app starts at login, as the system keeps it.
     Autostart(bool),
     /// The user chose from the tray's menu.
@@ -131,6 +134,8 @@ pub enum Action {
     Notify(Notice),
     /// Open the window, or raise it.
     OpenWindow,
+    /// Have the window wear this; [`Theme::System`]: whatever the system does.
+    Dress(Theme),
     /// Keep these preferences.
     Save(Prefs),
     /// Have the app start at login, or not.

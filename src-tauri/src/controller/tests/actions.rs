@@ -86,3 +86,31 @@ fn starting_at_login_is_what_the_system_says() {
     assert!(world.take().contains(&Action::Answer(1, Ok(()))));
     assert!(world.controller.view().prefs.autostart);
 }
+
+#[test]
+fn the_window_wears_what_is_chosen_else_what_the_desktop_wants() {
+    use crate::view::Theme;
+    let dressed = |world: &mut World| {
+        let done = world.take();
+        done.into_iter().filter_map(|action| if let Action::Dress(theme) = action { Some(theme) } else { None }).collect()
+    };
+    let mut world = World::connected("working", "CL-000");
+    let set = |theme: &str| Event::Asked(Some(1), Ask::SetPref { key: "theme".into(), value: json!(theme) });
+    let begin: Vec<Theme> = dressed(&mut world);
+    assert_eq!(begin, [], "the system's own");
+    for (event, wanted) in [
+        (Event::Scheme(Theme::Dark), &[Theme::Dark][..]),
+        (Event::Scheme(Theme::Dark), &[]),
+        (set("light"), &[Theme::Light]),
+        (Event::Scheme(Theme::System), &[]),
+        (Event::Scheme(Theme::Dark), &[]),
+        (set("system"), &[Theme::Dark]),
+        (settings(&[("Theme", "\"light\"")]), &[Theme::Light]),
+        (settings(&[]), &[Theme::Dark]),
+        (Event::Scheme(Theme::System), &[Theme::System]),
+    ] {
+        world.happens(event.clone());
+        let worn: Vec<Theme> = dressed(&mut world);
+        assert_eq!(worn, wanted, "{event:?}");
+    }
+}

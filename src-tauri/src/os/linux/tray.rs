@@ -8,12 +8,13 @@ use tokio::sync::mpsc;
 use super::panel;
 use crate::controller::{Choice, Entry, Event, Look};
 use crate::raster::{Panel, SIZES, paint};
+use crate::view::Theme;
 
 /// What the panel may come to know.
 #[derive(Debug)]
 enum News {
     Look(Option<Look>),
-    Panel(Panel),
+    Scheme(Theme),
 }
 
 /// The icon; there may be no panel for it.
@@ -28,7 +29,7 @@ impl Tray {
         // Neither end grows: looks come once a second at most, and the others when somebody clicks or a panel starts.
         let (news, received) = mpsc::unbounded_channel();
         let (said, mut hear) = mpsc::unbounded_channel();
-        tokio::spawn(follow_panel(news.clone()));
+        tokio::spawn(follow_scheme(news.clone(), said.clone()));
         tokio::spawn(run(received, said));
         // The item may not wait while it calls back.
         tokio::spawn(async move {
@@ -45,26 +46,29 @@ impl Tray {
     }
 }
 
-async fn follow_panel(news: mpsc::UnboundedSender<News>) {
-    let tell = |panel| drop(news.send(News::Panel(panel)));
+async fn follow_scheme(news: mpsc::UnboundedSender<News>, said: mpsc::UnboundedSender<Event>) {
+    let tell = |scheme| {
+        let _ = news.send(News::Scheme(scheme));
+        let _ = said.send(Event::Scheme(scheme));
+    };
     let result = match zbus::Connection::session().await {
         Ok(connection) => panel::follow(&connection, tell).await,
         Err(error) => Err(error),
     };
     if let Err(error) = result {
-        tracing::info!(%error, "nobody says whether the panel is light or dark");
+        tracing::info!(%error, "nobody says whether it should be light or dark");
     }
 }
 
 async fn run(mut news: mpsc::UnboundedReceiver<News>, said: mpsc::UnboundedSender<Event>) {
     let mut item: Option<Handle<Item>> = None;
-    let mut ground = Panel::Unknown;
+    let mut ground = panel::ground(Theme::System);
     while let Some(new) = news.recv().await {
         let look = match new {
-            News::Panel(panel) => {
-                ground = panel;
+            News::Scheme(scheme) => {
+                ground = panel::ground(scheme);
                 if let Some(item) = &item {
-                    item.update(|item| item.panel = panel).await;
+                    item.update(|item| item.panel = ground).await;
                 }
                 continue;
             }
