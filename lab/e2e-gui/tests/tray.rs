@@ -41,7 +41,7 @@ async fn the_menu_tells_and_does() -> Result<()> {
         item.menu_becomes("ready", |menu| menu.first().is_some_and(|first| first.label.contains("IPv4"))).await?;
     let version = format!("Everclat {0}, service {0}", env!("CARGO_PKG_VERSION"));
     let rest =
-        ["", "Check again", "", "Pause", "", "Open Everclat", &version, "", "Close this icon (translation continues)"];
+        ["", "Re-arm now", "", "Pause", "", "Open Everclat", &version, "", "Close this icon (translation continues)"];
     ensure!(labels(&menu)[1..] == rest, "{menu:#?}");
     ensure!(item.title().await? == format!("Everclat: {}", menu[0].label));
     ensure!(item.tooltip().await? == format!("Everclat: {}", menu[0].label));
@@ -50,15 +50,15 @@ async fn the_menu_tells_and_does() -> Result<()> {
     let calm = pixmaps;
 
     let before = daemon.status()?.rearms.count;
-    item.choose("Check again").await?;
+    item.choose("Re-arm now").await?;
     daemon.reaches("armed anew", |status| status.rearms.count > before && status.is_ready())?;
 
-    item.choose("30 minutes").await?;
+    item.choose("30 min").await?;
     let status = daemon.reaches("paused", |status| status.state == State::Paused)?;
     ensure!(status.pause.is_some_and(|pause| pause.until.is_some()), "it ends by itself");
     item.menu_becomes("paused", |menu| menu[0].label.starts_with("Paused until ")).await?;
     ensure!(item.pixmaps().await? != calm, "another icon");
-    item.choose("Resume").await?;
+    item.choose("Resume now").await?;
     daemon.reaches("armed again", Status::is_ready)?;
 
     world.lab.cut("eth0")?;
@@ -84,14 +84,14 @@ async fn a_second_start_opens_the_window_of_the_first() -> Result<()> {
     let nowhere = desktop.home().join("no-service");
     let mut first = App::start(&desktop, &nowhere, &["--hidden"])?;
     let item = panel.item().await?;
-    item.menu_becomes("no service", |menu| menu[0].label == "Background service not running").await?;
+    item.menu_becomes("no service", |menu| menu[0].label == "Background service is not running").await?;
     ensure!(!desktop.log().contains("the page is up"), "no window at login");
     let mut second = App::start(&desktop, &nowhere, &[])?;
     ensure!(second.ended(PATIENCE)?.success());
     until(PATIENCE, || Ok(desktop.log().contains("the page is up")))?;
     ensure!(first.is_running()?);
     let menu = item.menu().await?;
-    let again = find(&menu, "Check again").context("an entry")?;
+    let again = find(&menu, "Re-arm now").context("an entry")?;
     ensure!(!again.enabled, "nobody is there to ask");
     Ok(())
 }
@@ -106,7 +106,7 @@ async fn without_a_panel_the_window_is_there_and_an_icon_comes_with_a_panel() ->
     until(PATIENCE, || Ok(desktop.log().contains("the page is up")))?;
     ensure!(app.is_running()?);
     let panel = Panel::start(&desktop).await?;
-    panel.item().await?.menu_becomes("no service", |menu| menu[0].label == "Background service not running").await?;
+    panel.item().await?.menu_becomes("no service", |menu| menu[0].label == "Background service is not running").await?;
     Ok(())
 }
 
