@@ -66,7 +66,6 @@ impl Settings {
         self.value(&namespace, &key)?.try_into().map_err(|_| fdo::Error::Failed("no value".to_owned()))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the macro hands it over so")]
     fn read_all(&self, _namespaces: Vec<String>) -> fdo::Result<HashMap<String, HashMap<String, OwnedValue>>> {
         let value = self.value(NAMESPACE, KEY)?.try_into().map_err(|_| fdo::Error::Failed("no value".to_owned()))?;
         Ok(HashMap::from([(NAMESPACE.to_owned(), HashMap::from([(KEY.to_owned(), value)]))]))

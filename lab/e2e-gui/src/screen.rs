@@ -1,7 +1,7 @@
 use anyhow::{Context, Result};
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{
-    AtomEnum, CLIENT_MESSAGE_EVENT, ClientMessageEvent, ConnectionExt, EventMask, MapState, Window,
+    AtomEnum, CLIENT_MESSAGE_EVENT, ClientMessageEvent, ConnectionExt, EventMask, ImageFormat, MapState, Window,
 };
 use x11rb::rust_connection::RustConnection;
 
@@ -39,6 +39,16 @@ impl Screen {
         let seen = self.connection.get_window_attributes(window)?.reply()?.map_state == MapState::VIEWABLE;
         let name = self.connection.get_property(false, window, AtomEnum::WM_NAME, AtomEnum::ANY, 0, 64)?.reply()?;
         Ok(seen && name.value == title.as_bytes())
+    }
+
+    /// The pixels of a part of a window, row by row, each in four bytes; x, y, width and height.
+    ///
+    /// # Errors
+    /// When the part is not on the display.
+    pub fn pixels(&self, window: Window, part: (i16, i16, u16, u16)) -> Result<Vec<[u8; 4]>> {
+        let (x, y, wide, high) = part;
+        let image = self.connection.get_image(ImageFormat::Z_PIXMAP, window, x, y, wide, high, u32::MAX)?.reply()?;
+        Ok(image.data.chunks_exact(4).filter_map(|pixel| pixel.try_into().ok()).collect())
     }
 
     /// Has a window closed, as the button in its title does.

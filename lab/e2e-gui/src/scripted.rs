@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use anyhow::Result;
 use ipc::{Backend, Control, LogBatch, LogLevel, Peer, Refusal, Server, SettingsReport};
@@ -20,11 +20,13 @@ pub struct Scripted {
     said: watch::Sender<Said>,
     changes: watch::Sender<u64>,
     asked: Arc<AtomicU32>,
+    counted: Arc<AtomicU64>,
 }
 
 struct Source {
     said: watch::Receiver<Said>,
     asked: Arc<AtomicU32>,
+    counted: Arc<AtomicU64>,
     changes: watch::Receiver<u64>,
 }
 
@@ -36,8 +38,19 @@ impl Scripted {
     pub async fn start(directory: &Path, state: State, code: Code) -> Result<Self> {
         let path = directory.join("scripted.sock");
         let server = Server::bind(&path, concat!("everclatd ", env!("CARGO_PKG_VERSION"))).await?;
-        let new = Self { path, said: watch::Sender::new((state, code)), changes: watch::Sender::new(0), asked: Arc::default() };
-        let source = Source { said: new.said.subscribe(), changes: new.changes.subscribe(), asked: Arc::clone(&new.asked) };
+        let new = Self {
+            path,
+            said: watch::Sender::new((state, code)),
+            changes: watch::Sender::new(0),
+            asked: Arc::default(),
+            counted: Arc::default(),
+        };
+        let source = Source {
+            said: new.said.subscribe(),
+            changes: new.changes.subscribe(),
+            asked: Arc::clone(&new.asked),
+            counted: Arc::clone(&new.counted),
+        };
         tokio::spawn(server.run(Arc::new(source)));
         Ok(new)
     }
@@ -46,6 +59,11 @@ impl Scripted {
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.path
+    }
+
+    /// Has translated so many bytes more, both ways.
+    pub fn count(&self, bytes: u64) {
+        self.counted.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// How often it was asked to do something.
@@ -64,12 +82,20 @@ impl Scripted {
 impl Backend for Source {
     async fn status(&self) -> Option<Status> {
         let (state, code) = *self.said.borrow();
+        let counted = self.counted.load(Ordering::Relaxed);
+        let clat = (counted > 0).then(|| {
+            json!({
+                "iface": "everclat0", "v4": "192.0.0.2", "v6": "2001:db8::1", "mtu": 1472,
+                "packets": {"out": counted / 1000, "in": counted / 1000}, "bytes": {"out": counted, "in": counted},
+                "drops": {},
+            })
+        });
         let document = json!({
             "schema": model::STATUS_SCHEMA,
             "product": {"version": env!("CARGO_PKG_VERSION"), "protocol": ipc::PROTOCOL},
             "service": {"pid": 1, "uptime_s": 1}, "state": state, "code": code, "title": code.title(),
             "since": "2026-01-01T00:00:00Z", "time": "2026-01-01T00:00:00Z", "owner": "self", "plane": null,
-            "uplink": null, "pref64": [], "clat": null, "rearms": {"count": 0, "last_ms": null, "last_reason": null},
+            "uplink": null, "pref64": [], "clat": clat, "rearms": {"count": 0, "last_ms": null, "last_reason": null},
             "evidence": {"kind": "traffic", "age_s": 0.1}, "ignored": {"router_options": 0}, "causes": [],
             "interfaces": [],
         });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::{PATIENCE, figure, until};
-use everclat_e2e_gui::{App, Desktop, Panel, Scripted, Screen, skipped, usage_of};
+use everclat_e2e_gui::{App, Desktop, Panel, Screen, Scripted, skipped, usage_of};
 use model::{Code, State};
 
 const TITLE: &str = "Everclat";

@@ -31,7 +31,9 @@ async fn wears(page: &Page, theme: &str) -> Result<()> {
     let mut seen = serde_json::Value::Null;
     for _ in 0..500 {
         seen = page
-            .script("return [document.documentElement.dataset.theme, matchMedia('(prefers-color-scheme: dark)').matches]")
+            .script(
+                "return [document.documentElement.dataset.theme, matchMedia('(prefers-color-scheme: dark)').matches]",
+            )
             .await?;
         if seen[0] == theme && seen[1] == (theme == "dark") {
             return Ok(());

@@ -92,7 +92,9 @@ fn the_window_wears_what_is_chosen_else_what_the_desktop_wants() {
     use crate::view::Theme;
     let dressed = |world: &mut World| {
         let done = world.take();
-        done.into_iter().filter_map(|action| if let Action::Dress(theme) = action { Some(theme) } else { None }).collect()
+        done.into_iter()
+            .filter_map(|action| if let Action::Dress(theme) = action { Some(theme) } else { None })
+            .collect()
     };
     let mut world = World::connected("working", "CL-000");
     let set = |theme: &str| Event::Asked(Some(1), Ask::SetPref { key: "theme".into(), value: json!(theme) });
