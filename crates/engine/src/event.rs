@@ -152,6 +152,13 @@ pub enum Action {
         /// Whom.
         targets: Vec<ProbeTarget<Ipv4Addr>>,
     },
+    /// Ask servers by echo requests of given sizes from X, through the uplink of this generation.
+    Measure {
+        /// Of the plane.
+        generation: Generation,
+        /// Whom, and as an IPv6 packet of how many bytes; 0: as small as it gets.
+        questions: Vec<(Ipv4Addr, u16)>,
+    },
     /// Keep a second uplink ready beside the running plane, or none.
     SetSpare(Option<SpareConfig>),
     /// Keep a second X on the running plane's uplink, or none.

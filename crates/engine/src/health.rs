@@ -252,6 +252,11 @@ impl Health {
         self.silent.remove(&(link, router)).is_some()
     }
 
+    /// Destinations that answered last, the newest first.
+    pub(crate) fn lately(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.answered.iter().map(|(address, _)| *address)
+    }
+
     /// Packets flow again after a pause.
     pub(crate) fn traffic(&mut self, now: Timestamp) {
         if let Some(watch) = &mut self.watch {

@@ -28,6 +28,7 @@ mod health;
 mod machine;
 pub mod nd;
 mod option;
+mod pmtu;
 mod portal;
 pub mod probe;
 mod rearm;

@@ -7,6 +7,7 @@ mod history;
 mod judge;
 mod memory;
 mod mend;
+mod pmtu;
 mod retreat;
 mod spare;
 mod state;
@@ -30,6 +31,7 @@ use crate::backoff::Backoff;
 use crate::decide::{Choice, Decision, Known, Path, decide, probe_address};
 use crate::discovery::Discovery;
 use crate::health::{Health, Place};
+use crate::pmtu::PathMtu;
 use crate::portal::Portals;
 use crate::rearm::Rearming;
 use crate::solicit::Solicitor;
@@ -60,6 +62,7 @@ pub struct Engine {
     solicitor: Solicitor,
     asker: Asker,
     health: Health,
+    pub(crate) path_mtu: PathMtu,
     pub(crate) portals: Portals,
     pub(crate) decision: Decision,
     /// The way that is kept ready beside the one in use.
@@ -141,6 +144,7 @@ impl Engine {
             solicitor: Solicitor::default(),
             asker: Asker::default(),
             health: Health::default(),
+            path_mtu: PathMtu::default(),
             portals: Portals::default(),
             decision: choice.decision,
             second: None,
@@ -278,6 +282,7 @@ impl Engine {
             self.portals.next(),
             self.pause.as_ref().and_then(|pause| pause.until),
             self.health.next(&self.targets()),
+            self.place_in_use().and_then(|place| self.path_mtu.next(place)),
             self.undone.as_ref().map(Undone::over),
             self.lingering.map(|lingering| lingering.until),
         ];
@@ -329,6 +334,7 @@ impl Engine {
             }
         }
         self.look_after(now);
+        self.measure(now);
         (self.decision, self.second) = self.patient(self.choose(now));
         match self.decision.clone() {
             Decision::Stand { state, code, .. } => self.stand_back(state, code, now),
@@ -406,6 +412,7 @@ impl Engine {
             | Action::Sample { .. }
             | Action::AskGateway { .. }
             | Action::Probe { .. }
+            | Action::Measure { .. }
             | Action::ResolveNeighbour { .. }
             | Action::Ignored { .. }
             | Action::StatusChanged => true,

@@ -1,4 +1,5 @@
-//! Probes through the NAT64: an echo request, or the first packet of a TCP connection, from X to an IPv4 server.
+//! Probes through the NAT64: an echo request of any size, or the first packet of a TCP connection, from X to an IPv4
+//! server.
 //!
 //! [`Prober`] is sans-IO: IPv6 packets out, IPv6 packets in. What is not an answer to a probe of ours is left to the
 //! translator.
@@ -25,12 +26,14 @@ const ACK: u8 = 0x10;
 const FIRST_PORT: u16 = 61_001;
 const PORTS: u16 = 4_000;
 /// Questions that may be open at once; the oldest makes room.
-const MAX_PENDING: usize = 16;
+const MAX_PENDING: usize = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pending {
     target: ProbeTarget<Ipv4Addr>,
     number: u16,
+    /// The packet is of a size that is being tried: it may be sent again, and each answer counts.
+    size: Option<u16>,
 }
 
 /// What an incoming packet was.
@@ -38,6 +41,8 @@ struct Pending {
 pub struct Answer {
     /// Who answered.
     pub target: ProbeTarget<Ipv4Addr>,
+    /// The size that was tried, if one was.
+    pub size: Option<u16>,
     /// What is to be sent back, if anything: a TCP server must not be left waiting.
     pub goodbye: Option<Vec<u8>>,
 }
@@ -60,17 +65,35 @@ impl Prober {
 
     /// The packet that asks `target`.
     pub fn ask(&mut self, target: ProbeTarget<Ipv4Addr>) -> Vec<u8> {
+        self.pending.retain(|pending| (pending.target, pending.size) != (target, None));
+        self.expect(target, None);
+        let server = self.pref64.embed(target.address);
+        match target.port {
+            None => echo(self.x, server, self.number, ECHO),
+            Some(port) => segment(self.x, server, (local_port(self.number), port), (u32::from(self.number), 0), SYN),
+        }
+    }
+
+    /// An echo request to `server` that makes an IPv6 packet of `size` bytes; less than the least that says what it has
+    /// to say is that least.
+    pub fn measure(&mut self, server: Ipv4Addr, size: u16) -> Vec<u8> {
+        let target = ProbeTarget { address: server, port: None };
+        let known = self.pending.iter().find(|pending| (pending.target, pending.size) == (target, Some(size)));
+        let number = match known {
+            // An answer to the one before is as good.
+            Some(known) => known.number,
+            None => self.expect(target, Some(size)),
+        };
+        echo(self.x, self.pref64.embed(server), number, usize::from(size).saturating_sub(IPV6).max(ECHO))
+    }
+
+    fn expect(&mut self, target: ProbeTarget<Ipv4Addr>, size: Option<u16>) -> u16 {
         self.number = self.number.wrapping_add(1);
-        self.pending.retain(|pending| pending.target != target);
         if self.pending.len() >= MAX_PENDING {
             self.pending.remove(0);
         }
-        self.pending.push(Pending { target, number: self.number });
-        let server = self.pref64.embed(target.address);
-        match target.port {
-            None => echo(self.x, server, self.number),
-            Some(port) => segment(self.x, server, (local_port(self.number), port), (u32::from(self.number), 0), SYN),
-        }
+        self.pending.push(Pending { target, number: self.number, size });
+        self.number
     }
 
     /// Whether an answer may still come.
@@ -97,8 +120,11 @@ impl Prober {
         let port = (header.get(6) == Some(&TCP)).then(|| word(body, 0)).flatten();
         let target = ProbeTarget { address, port };
         let at = self.pending.iter().position(|pending| (pending.target, pending.number) == (target, number))?;
-        self.pending.remove(at);
-        Some(Answer { target, goodbye })
+        let size = self.pending.get(at)?.size;
+        if size.is_none() {
+            self.pending.remove(at);
+        }
+        Some(Answer { target, size, goodbye })
     }
 
     /// The number of the question that a TCP segment answers, and how to end what it began.
@@ -128,16 +154,17 @@ fn word(bytes: &[u8], at: usize) -> Option<u16> {
 
 /// The number in an echo reply of ours.
 fn echoed(message: &[u8]) -> Option<u16> {
-    let ours = message.first() == Some(&ECHO_REPLY) && message.get(8..) == Some(MAGIC);
+    // Some servers give back no more than the beginning.
+    let ours = message.first() == Some(&ECHO_REPLY) && message.get(8..ECHO) == Some(MAGIC);
     if ours { word(message, 6) } else { None }
 }
 
-fn echo(x: Ipv6Addr, server: Ipv6Addr, number: u16) -> Vec<u8> {
-    let mut message = [0; ECHO];
+fn echo(x: Ipv6Addr, server: Ipv6Addr, number: u16, length: usize) -> Vec<u8> {
+    let mut message = vec![0; length];
     message[0] = ECHO_REQUEST;
     message[4..6].copy_from_slice(&[MAGIC[0], MAGIC[1]]);
     message[6..8].copy_from_slice(&number.to_be_bytes());
-    message[8..].copy_from_slice(MAGIC);
+    message[8..ECHO].copy_from_slice(MAGIC);
     let sum = xlat::icmpv6_checksum(x, server, &message);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
     packet(x, server, ICMPV6, &message)
@@ -208,7 +235,7 @@ mod tests {
         let mut reply = turned(&asked);
         assert!(prober.handle(&reply).is_none(), "a request is no reply");
         reply[40] = 129;
-        assert_eq!(prober.handle(&reply), Some(Answer { target: target(None), goodbye: None }));
+        assert_eq!(prober.handle(&reply), Some(Answer { target: target(None), size: None, goodbye: None }));
         assert!(prober.handle(&reply).is_none(), "once");
         assert!(!prober.is_waiting());
     }
@@ -227,6 +254,29 @@ mod tests {
         for cut in 0..reply.len() {
             assert!(prober.handle(&reply[..cut]).is_none());
         }
+    }
+
+    #[test]
+    fn sizes_are_tried_and_each_answer_counts() {
+        let mut prober = prober();
+        let reply = |asked: &[u8]| {
+            let mut reply = turned(asked);
+            reply[40] = 129;
+            reply
+        };
+        for (size, length) in [(0, 56), (56, 56), (1280, 1280), (9000, 9000)] {
+            let asked = prober.measure(SERVER, size);
+            assert_eq!((asked.len(), asked.len() - 40), (length, usize::from(word(&asked, 4).unwrap())));
+            let again = prober.measure(SERVER, size);
+            assert_eq!(asked, again, "the same question");
+            let answer = Some(Answer { target: target(None), size: Some(size), goodbye: None });
+            assert_eq!(prober.handle(&reply(&asked)), answer);
+            assert_eq!(prober.handle(&reply(&again)), answer);
+            // Cut short by a server that is sparing.
+            assert_eq!(prober.handle(&reply(&asked)[..56]), answer);
+        }
+        let plain = prober.ask(target(None));
+        assert_eq!(prober.handle(&reply(&plain)).unwrap().size, None);
     }
 
     #[test]

@@ -279,6 +279,7 @@ mod tests {
             kind: PlaneKind::Translate,
             uplink,
             pref64: Pref64::WELL_KNOWN,
+            path_mtu: 1500,
             v4: DEFAULT_CLAT_V4,
             gateway_v4: GATEWAY_V4,
             v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),

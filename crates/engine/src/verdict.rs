@@ -39,10 +39,19 @@ impl Engine {
             let detail = format!("something on this host took our IPv4 away {times} times; it is put back each time");
             return (State::Limited, Code::Blocked, detail);
         }
+        let narrow = self.narrow_path(path);
         match (self.plane_in_use(), failure) {
             (Some(_), _) if path.trouble == Trouble::GatewaySilent => {
                 let detail = format!("the router {} on {} has fallen silent", path.gateway, path.name);
                 (State::Limited, Code::Unstable, detail)
+            }
+            (Some(_), _) if narrow.is_some() => {
+                let detail = format!(
+                    "packets above {} bytes vanish on the way to {}, and nobody says so; none of that size is sent any more",
+                    narrow.unwrap_or_default(),
+                    path.pref64
+                );
+                (State::Limited, Code::MtuBlackHole, detail)
             }
             (Some(plane), _) if plane.replied || self.probed.is_some() => {
                 (State::Working, Code::Working, String::new())

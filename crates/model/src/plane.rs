@@ -62,6 +62,8 @@ pub struct PlaneConfig {
     pub uplink: UplinkConfig,
     /// The NAT64 prefix.
     pub pref64: Pref64,
+    /// The largest IPv6 packet that the path to the NAT64 and behind it takes, in bytes: the uplink's MTU, or less.
+    pub path_mtu: u16,
     /// The host's IPv4 address on the tunnel.
     pub v4: Ipv4Addr,
     /// The gateway's, from which our ICMP errors come.
@@ -133,6 +135,20 @@ pub enum PlaneEvent {
     GatewayAnswered,
     /// A probe was answered.
     ProbeAnswered(ProbeTarget<Ipv4Addr>),
+    /// An app has sent one large segment again and again, and nobody acknowledges it.
+    Unacknowledged {
+        /// To whom.
+        server: Ipv4Addr,
+        /// As an IPv6 packet, in bytes.
+        size: u16,
+    },
+    /// An echo request of a size that was to be tried was answered.
+    Passed {
+        /// By whom.
+        server: Ipv4Addr,
+        /// The size asked for: of the IPv6 packet, in bytes.
+        size: u16,
+    },
     /// No flow goes on any more by the line of this generation, which is kept for those that began there.
     Abandoned,
     /// So many flows have been ended in the eyes of their apps.

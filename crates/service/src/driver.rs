@@ -258,6 +258,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 }
                 Action::AskGateway { generation } => self.plane.order(generation, Order::AskGateway),
                 Action::Probe { generation, targets } => self.plane.order(generation, Order::Probe(targets)),
+                Action::Measure { generation, questions } => self.plane.order(generation, Order::Measure(questions)),
                 Action::AskPortal { link, servers, question, uri } => self.ask_portal(link, servers, question, uri),
                 Action::FindCheckPoints { link, servers, pref64 } => self.find_check_points(link, servers, pref64),
                 Action::StopPlane => {

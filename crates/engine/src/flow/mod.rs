@@ -10,12 +10,15 @@
 //! Sans-IO: packets in, packets out, time as a count of seconds. The table is bounded; a flow that is not in it goes by the
 //! way in use.
 
+mod repeated;
 mod segment;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+
+pub use repeated::{NEVER_TOO_BIG, Repeated, Repetition, fragmentation_needed};
 
 use segment::Segment;
 use table::{Entry, STRANDED, Stage, Table};

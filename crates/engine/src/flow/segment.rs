@@ -12,7 +12,7 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 /// More fragments, or an offset.
 const FRAGMENT: u16 = 0x3fff;
-const TTL: u8 = 64;
+pub(super) const TTL: u8 = 64;
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -130,7 +130,7 @@ pub(super) fn unreachable(gateway: Ipv4Addr, host: Ipv4Addr, key: Key) -> Vec<u8
     written(builder.size(quoted.len()), |packet| builder.write(packet, &quoted))
 }
 
-fn written<E>(size: usize, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Vec<u8> {
+pub(super) fn written<E>(size: usize, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Vec<u8> {
     let mut packet = Vec::with_capacity(size);
     // Nothing here is longer than a packet may be.
     let _ = write(&mut packet);

@@ -152,6 +152,7 @@ impl Engine {
                 mtu6: path.mtu6,
             },
             pref64: path.pref64,
+            path_mtu: self.path_mtu(path),
             v4: path.v4,
             gateway_v4: path.gateway_v4,
             v6,
@@ -205,7 +206,7 @@ impl Engine {
     }
 
     fn request_default(&mut self, path: &Path, v6: Ipv6Addr, now: Timestamp) {
-        let automatic = path.mtu6.saturating_sub(GROWTH_FRAGMENTED);
+        let automatic = self.path_mtu(path).saturating_sub(GROWTH_FRAGMENTED);
         let route_mtu = match self.settings.mtu.value {
             0 => automatic,
             fixed => fixed.min(automatic),

@@ -206,6 +206,7 @@ impl Engine {
         self.check_points.retain(|place, _| place.link != link);
         self.asked_points.retain(|place| place.link != link);
         self.health.verify(link);
+        self.path_mtu.forget(link);
         if let Some(plane) = self.plane.as_mut().filter(|plane| plane.config.uplink.link == link) {
             // What came back then proves nothing now.
             plane.replied = false;

@@ -64,6 +64,7 @@ impl Engine {
             Some(IpAddr::V4(_)) | None => None,
         });
         self.health.links(&present, &routed.collect());
+        self.path_mtu.links(&present);
         self.discovery.retain(|link| snapshot.links.contains_key(&link));
         self.portals.retain(|link| snapshot.links.contains_key(&link));
         self.check_points.retain(|place, _| present.contains(&place.link));
@@ -190,6 +191,8 @@ impl Engine {
                 self.note_reply(now);
                 self.push(Action::StatusChanged);
             }
+            PlaneEvent::Unacknowledged { server, size } => self.suspect_path(server, size, now),
+            PlaneEvent::Passed { server, size } => self.path_mtu.answered(place, server, size),
             PlaneEvent::Failed(error) => {
                 // What worked until now is worth a new try at once; what fails again is not.
                 let worked = plane.started;
@@ -231,6 +234,8 @@ impl Engine {
             | PlaneEvent::Duplicate(_)
             | PlaneEvent::FirstReply
             | PlaneEvent::Traffic
+            | PlaneEvent::Unacknowledged { .. }
+            | PlaneEvent::Passed { .. }
             | PlaneEvent::FlowsEnded(_) => {}
         }
     }

@@ -20,6 +20,7 @@ impl Engine {
         self.undone = None;
         self.claims.clear();
         self.health.restart();
+        self.path_mtu.restart();
         self.portals.restart(now);
         self.check_points.clear();
         self.asked_points.clear();
@@ -33,6 +34,7 @@ impl Engine {
         self.failures.clear();
         // What was found out about a way says nothing about it when it is needed again.
         self.health.restart();
+        self.path_mtu.restart();
         self.lost(loss_reason(state, code), now);
         self.end_all_flows(state);
         self.withdraw(now);

@@ -133,6 +133,8 @@ impl Engine {
             | PlaneEvent::Traffic
             | PlaneEvent::GatewayAnswered
             | PlaneEvent::ProbeAnswered(_)
+            | PlaneEvent::Unacknowledged { .. }
+            | PlaneEvent::Passed { .. }
             | PlaneEvent::FlowsEnded(_) => {}
         }
     }

@@ -103,6 +103,13 @@ impl<'a, I: PlaneIo> Down<'a, I> {
                         self.send(buf, &packet);
                     }
                 }
+                Order::Measure(questions) => {
+                    self.probing = Some(self.shared.clock.now() + PROBE_PATIENCE);
+                    for (server, size) in questions {
+                        let packet = self.prober.measure(server, size);
+                        self.send(buf, &packet);
+                    }
+                }
             }
         }
     }
@@ -149,7 +156,11 @@ impl<'a, I: PlaneIo> Down<'a, I> {
         if let Some(goodbye) = answer.goodbye {
             self.send(buf, &goodbye);
         }
-        self.shared.report(self.role.config.generation, PlaneEvent::ProbeAnswered(answer.target));
+        let event = match answer.size {
+            None => PlaneEvent::ProbeAnswered(answer.target),
+            Some(size) => PlaneEvent::Passed { server: answer.target.address, size },
+        };
+        self.shared.report(self.role.config.generation, event);
         true
     }
 

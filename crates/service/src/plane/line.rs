@@ -42,6 +42,8 @@ impl Role {
     fn new(config: PlaneConfig, active: bool, answers: bool, lingers: bool) -> Arc<Self> {
         let mut translator = xlat::Config::new(config.pref64, config.v4, config.v6, config.uplink.mtu6);
         translator.gateway_v4 = config.gateway_v4;
+        // Only what leaves is held to it: what comes in has passed.
+        translator.mtu6 = config.path_mtu;
         let gateway_mac = MacCell::new(config.uplink.gateway_mac);
         Arc::new(Self { config, translator, active, answers, lingers, gateway_mac })
     }
@@ -54,6 +56,8 @@ pub(crate) enum Order {
     AskGateway,
     /// Ask servers behind the NAT64.
     Probe(Vec<ProbeTarget<Ipv4Addr>>),
+    /// Ask them by packets of so many bytes.
+    Measure(Vec<(Ipv4Addr, u16)>),
 }
 
 /// What the line's thread sees.

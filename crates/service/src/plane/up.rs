@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arc_swap::{ArcSwap, Cache};
-use engine::flow::{self, Flows, KEPT};
+use engine::flow::{self, Flows, KEPT, NEVER_TOO_BIG, Repeated, Repetition};
 use model::PlaneEvent;
 use platform_api::{PlaneIo, TunDevice, UplinkPort};
 use xlat::{DropReason, PacketBuf, Translator, Verdict};
@@ -16,6 +16,9 @@ use super::{Shared, Way, Ways};
 
 /// Offset of the destination in an IPv4 header.
 const DESTINATION: usize = 16;
+
+/// What a packet gains on its way to IPv6 (RFC 7915 section 4.1).
+const GROWTH: u16 = 20;
 
 /// After so many packets the thread looks whether it should do something else.
 const BATCH: usize = 64;
@@ -62,6 +65,7 @@ struct Up<'a, I: PlaneIo> {
     kept: [Option<Translator>; KEPT],
     flows: Flows,
     odd: Odd,
+    repeated: Repeated,
     /// When it was last looked whether flows still go on where they were left.
     looked: u16,
 }
@@ -78,6 +82,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             kept: [const { None }; KEPT],
             flows,
             odd: Odd::new(Limit::to_the_host(shared.clock.now())),
+            repeated: Repeated::default(),
             looked: 0,
             ways: Arc::clone(&ways),
         };
@@ -147,6 +152,10 @@ impl<'a, I: PlaneIo> Up<'a, I> {
         }
         match self.flows.route(buf.packet()) {
             flow::Way::InUse => {
+                // A single one that is large: what flows comes in super-packets.
+                if buf.len() > usize::from(NEVER_TOO_BIG) && !buf.vnet.is_gso() {
+                    self.look(buf);
+                }
                 let ways = &*self.ways;
                 let destination = buf.packet().get(DESTINATION..).and_then(|rest| rest.first_chunk::<4>()).copied();
                 let sent = send(self.shared, &ways.used, &mut self.used, &mut self.odd, buf);
@@ -168,6 +177,30 @@ impl<'a, I: PlaneIo> Up<'a, I> {
                 if let Some(answer) = self.flows.answer(buf.packet()) {
                     let _ = buf.set_packet(&answer) && self.shared.tun.send(buf).is_ok();
                 }
+            }
+        }
+    }
+
+    /// Whether the large segment is sent again and again; its sender is told if nothing else helps.
+    fn look(&mut self, buf: &PacketBuf) {
+        let config = &self.ways.used.role.config;
+        let size = u16::try_from(buf.len()).unwrap_or(u16::MAX).saturating_add(GROWTH);
+        if size > config.path_mtu {
+            // The translator answers it.
+            return;
+        }
+        match self.repeated.sent(buf.packet(), config.v4) {
+            Repetition::None => {}
+            Repetition::Doubtful => {
+                let destination = buf.packet().get(DESTINATION..).and_then(|rest| rest.first_chunk::<4>()).copied();
+                let server = destination.unwrap_or_default().into();
+                self.shared.report(config.generation, PlaneEvent::Unacknowledged { server, size });
+            }
+            Repetition::Hopeless => {
+                let told = flow::fragmentation_needed(buf.packet(), config.gateway_v4, NEVER_TOO_BIG);
+                let mut answer = PacketBuf::new();
+                // What the host does not take is told with the next one.
+                let _ = told.is_some_and(|told| answer.set_packet(&told)) && self.shared.tun.send(&mut answer).is_ok();
             }
         }
     }
