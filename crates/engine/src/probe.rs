@@ -11,6 +11,8 @@ use xlat::Pref64;
 
 const IPV6: usize = 40;
 const ICMPV6: u8 = 58;
+const FRAGMENT: u8 = 44;
+const FRAGMENT_HEADER: usize = 8;
 const TCP: u8 = 6;
 const HOP_LIMIT: u8 = 64;
 const ECHO_REQUEST: u8 = 128;
@@ -102,6 +104,18 @@ impl Prober {
         !self.pending.is_empty()
     }
 
+    /// Whether the IPv6 packet is what is left of a large answer behind its first fragment.
+    #[must_use]
+    pub fn is_rest(&self, packet: &[u8]) -> bool {
+        let Some(source) = packet.get(8..).and_then(|rest| rest.first_chunk::<16>()) else { return false };
+        let asked = |pending: &Pending| {
+            pending.size.is_some_and(|size| usize::from(size) > IPV6 + ECHO)
+                && self.pref64.extract(Ipv6Addr::from(*source)) == Some(pending.target.address)
+        };
+        fragment(packet).is_some_and(|(next_header, offset)| next_header == ICMPV6 && offset > 0)
+            && self.pending.iter().any(asked)
+    }
+
     /// Says whose answer the IPv6 packet is; `None`: nobody's.
     pub fn handle(&mut self, packet: &[u8]) -> Option<Answer> {
         let header = packet.get(..IPV6)?;
@@ -111,13 +125,18 @@ impl Prober {
             return None;
         }
         let address = self.pref64.extract(source)?;
-        let body = packet.get(IPV6..)?;
-        let (number, goodbye) = match *header.get(6)? {
+        // A NAT64 cuts large answers into pieces (RFC 7915 section 4.1): the first one tells enough.
+        let (next_header, body) = match fragment(packet) {
+            Some((_, 1..)) => return None,
+            Some((next_header, 0)) => (next_header, packet.get(IPV6 + FRAGMENT_HEADER..)?),
+            None => (*header.get(6)?, packet.get(IPV6..)?),
+        };
+        let (number, goodbye) = match next_header {
             ICMPV6 => (echoed(body)?, None),
             TCP => self.acknowledged(source, body)?,
             _ => return None,
         };
-        let port = (header.get(6) == Some(&TCP)).then(|| word(body, 0)).flatten();
+        let port = (next_header == TCP).then(|| word(body, 0)).flatten();
         let target = ProbeTarget { address, port };
         let at = self.pending.iter().position(|pending| (pending.target, pending.number) == (target, number))?;
         let size = self.pending.get(at)?.size;
@@ -142,6 +161,15 @@ impl Prober {
         let goodbye = open.then(|| segment(self.x, server, ports, (u32::from(asked) + 1, 0), RST));
         Some((asked, goodbye))
     }
+}
+
+/// What a fragment is of, and its offset in units of eight bytes; `None`: it is none.
+fn fragment(packet: &[u8]) -> Option<(u8, u16)> {
+    if packet.get(6) != Some(&FRAGMENT) {
+        return None;
+    }
+    let [next_header, _, a, b] = *packet.get(IPV6..)?.first_chunk()?;
+    Some((next_header, u16::from_be_bytes([a, b]) >> 3))
 }
 
 fn local_port(number: u16) -> u16 {
@@ -277,6 +305,26 @@ mod tests {
         }
         let plain = prober.ask(target(None));
         assert_eq!(prober.handle(&reply(&plain)).unwrap().size, None);
+    }
+
+    #[test]
+    fn an_answer_in_pieces_is_one() {
+        let mut prober = prober();
+        let mut reply = turned(&prober.measure(SERVER, 1492));
+        reply[40] = 129;
+        let piece = |offset: u16, body: &[u8]| {
+            let [a, b] = (offset << 3 | 1).to_be_bytes();
+            let mut piece = [&reply[..40], &[ICMPV6, 0, a, b, 0, 0, 0, 9], body].concat();
+            piece[6] = FRAGMENT;
+            piece
+        };
+        let (first, rest) = (piece(0, &reply[40..1272]), piece(154, &reply[1272..]));
+        assert!(prober.handle(&rest).is_none() && prober.is_rest(&rest));
+        assert!(!prober.is_rest(&first) && !prober.is_rest(&reply) && !prober.is_rest(&rest[..41]));
+        assert_eq!(prober.handle(&first).unwrap().size, Some(1492));
+        let mut foreign = rest.clone();
+        foreign[23] ^= 1;
+        assert!(!prober.is_rest(&foreign), "of somebody who was not asked");
     }
 
     #[test]

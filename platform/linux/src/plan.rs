@@ -8,6 +8,9 @@ use model::{Applied, HostIntent, Ipv4Default, RouteKind};
 
 use crate::codec::OwnRoute;
 
+/// The least MTU of a device with IPv6 (RFC 8200 section 5).
+const MIN_MTU6: u32 = 1280;
+
 /// What is of ours on the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Own {
@@ -105,7 +108,7 @@ pub fn plan(intent: &HostIntent, own: &Own) -> Vec<Step> {
     let has = |silent: &Ipv6Addr| own.routes.iter().any(|route| is_blackhole_for(route, *silent));
     steps.extend(intent.silent_v6.iter().filter(|silent| !has(silent)).map(|silent| Step::AddBlackhole(*silent)));
     if let Some((default, tun)) = wanted {
-        let mtu = u32::from(default.device_mtu);
+        let mtu = device_mtu(default);
         if !tun.up || tun.mtu != mtu {
             steps.push(Step::Link { index: tun.index, mtu });
         }
@@ -171,7 +174,7 @@ pub fn default_in_place(intent: &HostIntent, own: &Own) -> Option<Ipv4Default> {
         .iter()
         .find(|route| route.link == tun.index && matches!(route.destination, IpNet::V4(net) if net.prefix_len() == 0));
     let Some(route) = route else {
-        let device_mtu = u16::try_from(tun.mtu).ok()?;
+        let device_mtu = found_mtu(wanted, tun)?;
         return (!wanted.leads).then(|| Ipv4Default { address, device_mtu, ..wanted.clone() });
     };
     let Some(IpAddr::V4(gateway)) = route.gateway else { return None };
@@ -180,10 +183,21 @@ pub fn default_in_place(intent: &HostIntent, own: &Own) -> Option<Ipv4Default> {
         address,
         gateway,
         route_mtu: u16::try_from(route.mtu).ok()?,
-        device_mtu: u16::try_from(tun.mtu).ok()?,
+        device_mtu: found_mtu(wanted, tun)?,
         metric: route.metric,
         leads: true,
     })
+}
+
+/// Below 1280 the kernel takes IPv6 off the tunnel as a whole, and there is nothing left by which it could be kept quiet
+/// when the MTU rises again. The route's MTU is what counts, and what is still too big is answered by the translator.
+fn device_mtu(wanted: &Ipv4Default) -> u32 {
+    u32::from(wanted.device_mtu).max(MIN_MTU6)
+}
+
+/// The device's MTU in the intent's words.
+fn found_mtu(wanted: &Ipv4Default, tun: &OwnTun) -> Option<u16> {
+    if tun.mtu == device_mtu(wanted) { Some(wanted.device_mtu) } else { u16::try_from(tun.mtu).ok() }
 }
 
 fn is_host(net: Ipv4Net, address: Ipv4Addr) -> bool {
@@ -259,6 +273,24 @@ mod tests {
              link 9: add address 192.0.0.2/32\n\
              route default via 192.0.0.1 dev 9 onlink src 192.0.0.2 metric 2048 mtu 1472\n"
         );
+    }
+
+    #[test]
+    fn the_device_keeps_what_ipv6_needs_on_the_narrowest_uplink() {
+        let mut narrow = intent(None);
+        let route = narrow.default_v4.as_mut().unwrap();
+        (route.route_mtu, route.device_mtu) = (1252, 1260);
+        assert_eq!(
+            text(&narrow, &fresh_tun()),
+            "link 9: up, mtu 1280\n\
+             link 9: add address 192.0.0.2/32\n\
+             route default via 192.0.0.1 dev 9 onlink src 192.0.0.2 metric 2048 mtu 1252\n"
+        );
+        let mut own = armed();
+        own.tun.as_mut().unwrap().mtu = 1280;
+        own.routes = vec![default_route(1252, 2048)];
+        assert_eq!(text(&narrow, &own), "");
+        assert_eq!(default_in_place(&narrow, &own), narrow.default_v4);
     }
 
     #[test]

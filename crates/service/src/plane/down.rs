@@ -149,7 +149,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
 
     /// Whether the packet was the answer to a probe; then nobody else gets it.
     fn is_answer(&mut self, buf: &mut PacketBuf) -> bool {
-        let Some(answer) = self.prober.handle(buf.packet()) else { return false };
+        let Some(answer) = self.prober.handle(buf.packet()) else { return self.prober.is_rest(buf.packet()) };
         if !self.prober.is_waiting() {
             self.probing = None;
         }
