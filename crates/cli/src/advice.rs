@@ -33,7 +33,9 @@ pub(crate) const fn advice(status: &Status) -> Option<&'static str> {
         Code::Conflict => "switch off one of the two programs",
         Code::VpnTakesTraffic => "disconnect the VPN, or ask its operator for IPv4 in it",
         Code::AddressConflict => "Everclat tries other addresses by itself; if it stays so, connect again",
-        Code::MtuBlackHole => "try a smaller size with: everclat config set Mtu 1252",
+        Code::MtuBlackHole => {
+            "tell the network's operator that ICMPv6 Packet Too Big gets lost there; Everclat sends smaller packets meanwhile"
+        }
         Code::PolicyInvalid | Code::PolicyUnknown | Code::PolicyUnreadable => {
             "tell your administrator what is said by: everclat policy list"
         }

@@ -398,8 +398,8 @@ impl Health {
         (wants, changed)
     }
 
-    /// When something is due.
-    pub(crate) fn next(&self, targets: &Targets) -> Option<Timestamp> {
+    /// When something is due after `now`: what could not be done when it was due hides nothing that comes later.
+    pub(crate) fn next(&self, targets: &Targets, now: Timestamp) -> Option<Timestamp> {
         let silent = self.silent.values().filter_map(|silence| match silence {
             Silence::Unanswered(again) => Some(again.at()),
             Silence::Unresolved => None,
@@ -408,8 +408,8 @@ impl Health {
         let watch = self.watch.iter().filter_map(|watch| {
             let blamed =
                 self.silent.contains_key(&(watch.place.link, watch.router)) || self.dead.contains_key(&watch.place);
-            watch.next(targets, blamed)
+            watch.next(targets, blamed, now)
         });
-        silent.chain(dead).chain(watch).min()
+        silent.chain(dead).chain(watch).filter(|at| *at > now).min()
     }
 }

@@ -281,7 +281,7 @@ impl Engine {
             self.asker.next(),
             self.portals.next(),
             self.pause.as_ref().and_then(|pause| pause.until),
-            self.health.next(&self.targets()),
+            self.health.next(&self.targets(), now),
             self.place_in_use().and_then(|place| self.path_mtu.next(place)),
             self.undone.as_ref().map(Undone::over),
             self.lingering.map(|lingering| lingering.until),

@@ -138,7 +138,7 @@ impl Watch {
         (together >= SEVERAL).then(|| (lately.into_iter().map(echo).collect(), true))
     }
 
-    pub(super) fn next(&self, targets: &Targets, blamed: bool) -> Option<Timestamp> {
+    pub(super) fn next(&self, targets: &Targets, blamed: bool, now: Timestamp) -> Option<Timestamp> {
         let check = self.check.as_ref().map(|check| check.next);
         let routine = if check.is_some() { None } else { self.routine(targets) };
         let gateway = match self.gateway {
@@ -149,6 +149,6 @@ impl Watch {
         let calm = self.last_suspicion.map_or(Timestamp::ZERO, |last| last + CALM);
         let suspicion = self.mute_since.map(|since| (since + MUTE).max(calm)).filter(|_| check.is_none());
         let judging = [check, routine, gateway, suspicion].into_iter().flatten();
-        self.sample.into_iter().chain(judging.filter(|_| !blamed)).min()
+        self.sample.into_iter().chain(judging.filter(|_| !blamed)).filter(|at| *at > now).min()
     }
 }

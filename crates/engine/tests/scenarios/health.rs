@@ -79,6 +79,24 @@ fn an_idle_plane_is_not_looked_at() {
     assert_eq!(world.last_samples, 2, "and the plane is asked to ring again, as at the beginning");
 }
 
+/// With nobody to ask about the path, the gateway is all there is to be asked.
+#[test]
+fn a_gateway_that_has_answered_is_asked_again_while_nothing_comes_back() {
+    let mut world = World::armed();
+    world.report(PlaneEvent::Traffic);
+    UNHEARD.talk(&mut world, 7_000);
+    let (before, mut log) = (world.samples, Vec::new());
+    for _ in 0..100 {
+        world.app_talks(&[CHECK_SERVER], false);
+        // Nothing else happens that would have the machine look at its clock.
+        world.until(millis(&world) + 100);
+        log.extend(world.took());
+    }
+    assert!(world.samples - before > 60, "{} looks in ten seconds", world.samples - before);
+    assert!(count(&log, "ask gateway") >= 3, "{log:?}");
+    assert_eq!(world.verdict(), "limited CL-202", "it no longer answers");
+}
+
 #[test]
 fn a_probe_that_is_answered_is_evidence() {
     let mut world = armed_with(with_server(), Network::ipv6_only());

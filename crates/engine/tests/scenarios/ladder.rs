@@ -30,7 +30,7 @@ struct Rung {
 }
 
 /// The uppermost that holds decides.
-const LADDER: [Rung; 14] = [
+const LADDER: [Rung; 15] = [
     Rung {
         when: "switched off by the setting Enabled",
         state: State::Paused,
@@ -231,7 +231,8 @@ const LADDER: [Rung; 14] = [
             }
             world.claimed();
             world.report(PlaneEvent::Traffic);
-            for _ in 0..30 {
+            // Who has answered a moment ago is not asked again at once.
+            for _ in 0..70 {
                 world.app_talks(&[Ipv4Addr::new(203, 0, 113, 1)], false);
                 wait(world, 100);
             }
@@ -240,6 +241,29 @@ const LADDER: [Rung; 14] = [
             if world.running.is_some() {
                 world.report(PlaneEvent::GatewayAnswered);
             }
+        },
+    },
+    Rung {
+        when: "packets above a certain size vanish on the path",
+        state: State::Limited,
+        code: Code::MtuBlackHole,
+        then: "armed; larger ones are no longer sent, and their size is tried again every ten minutes",
+        on: |world| {
+            if world.running.is_none() {
+                return;
+            }
+            world.claimed();
+            world.takes = Some(1400);
+            world.report(PlaneEvent::Unacknowledged { server: Ipv4Addr::new(198, 51, 100, 7), size: 1492 });
+            wait(world, 5_000);
+        },
+        off: |world| {
+            // What was measured was measured on a link of another MTU.
+            if let Some(link) = world.network.seen.links.get_mut(&ETH) {
+                link.mtu6 -= 8;
+            }
+            world.look();
+            wait(world, 100);
         },
     },
 ];

@@ -52,6 +52,8 @@ enum Report {
     Traffic,
     GatewayAnswered,
     ProbeAnswered,
+    Unacknowledged(u16),
+    Passed(u16),
     Abandoned,
     FlowsEnded,
     Failed,
@@ -87,6 +89,8 @@ fn report() -> impl Strategy<Value = Report> {
         Just(Report::Traffic),
         Just(Report::GatewayAnswered),
         Just(Report::ProbeAnswered),
+        any::<u16>().prop_map(Report::Unacknowledged),
+        any::<u16>().prop_map(Report::Passed),
         Just(Report::Abandoned),
         Just(Report::FlowsEnded),
         Just(Report::Failed)
@@ -278,6 +282,8 @@ fn tell(world: &mut World, config: &PlaneConfig, age: u64, report: Report) {
         Report::ProbeAnswered => {
             PlaneEvent::ProbeAnswered(ProbeTarget { address: [198, 51, 100, 7].into(), port: None })
         }
+        Report::Unacknowledged(size) => PlaneEvent::Unacknowledged { server: [198, 51, 100, 7].into(), size },
+        Report::Passed(size) => PlaneEvent::Passed { server: [198, 51, 100, 7].into(), size },
         Report::Abandoned => PlaneEvent::Abandoned,
         Report::FlowsEnded => PlaneEvent::FlowsEnded(3),
         Report::Failed => PlaneEvent::Failed("gone".into()),

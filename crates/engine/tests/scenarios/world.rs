@@ -58,6 +58,8 @@ pub(crate) struct World {
     /// How often the counters were read, and how often with the wish to be told of the next packet.
     pub(crate) samples: usize,
     pub(crate) last_samples: usize,
+    /// Echo requests of up to this size are answered when sizes are tried; `None`: none are.
+    pub(crate) takes: Option<u16>,
     /// What is to be noted in the log.
     pub(crate) rearmed: Vec<Rearmed>,
     log: Vec<String>,
@@ -86,6 +88,7 @@ impl World {
             traffic: TrafficSample::default(),
             samples: 0,
             last_samples: 0,
+            takes: None,
             rearmed: Vec::new(),
             log: Vec::new(),
             generation: Generation::default(),
@@ -269,6 +272,13 @@ impl World {
                     };
                     self.engine.handle(Event::Sample(sample), self.now);
                 }
+                Action::Measure { generation, questions } if self.takes.is_some() => {
+                    // What passes is answered.
+                    for (server, size) in questions.into_iter().filter(|(_, size)| Some(*size) <= self.takes) {
+                        let event = PlaneEvent::Passed { server, size };
+                        self.engine.handle(Event::Plane { generation, event }, self.now);
+                    }
+                }
                 Action::SetPlane(config) => self.set_plane(config),
                 Action::StopPlane => {
                     assert!(self.running.take().is_some(), "a plane that does not run is stopped");
@@ -288,6 +298,7 @@ impl World {
                 | Action::FindCheckPoints { .. }
                 | Action::AskGateway { .. }
                 | Action::Probe { .. }
+                | Action::Measure { .. }
                 | Action::ResolveNeighbour { .. }
                 | Action::Ignored { .. }
                 | Action::StatusChanged => {}
@@ -412,6 +423,10 @@ fn describe(action: &Action) -> Option<String> {
         Action::Probe { targets, .. } => {
             let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
             format!("probe {}", targets.join(" "))
+        }
+        Action::Measure { questions, .. } => {
+            let largest = questions.iter().map(|(_, size)| size).max();
+            format!("measure {}", largest.copied().unwrap_or_default())
         }
         Action::SetSpare(None) => "no spare".into(),
         Action::SetSpare(Some(spare)) => {

@@ -45,7 +45,7 @@ fn an_upload_gets_through_and_the_user_is_told() -> Result<()> {
     let said = daemon.cli(&["status"])?;
     let said = String::from_utf8_lossy(&said.stdout);
     ensure!(said.contains("CL-701") && said.contains("1400"), "{said}");
-    ensure!(said.contains("next"), "and what to do about it: {said}");
+    ensure!(said.contains("Packet Too Big"), "and what to do about it: {said}");
 
     // New flows have segments that fit from the first one on, both ways: nothing stalls any more.
     let (up, down) = exchange(&world, BYTES)?;

@@ -1,6 +1,7 @@
 //! The packet half: tunnel, packet socket, waker; and the sockets of discovery.
 
 mod filter;
+mod large;
 mod port;
 mod sockets;
 mod tun;

@@ -2,6 +2,7 @@ use std::io;
 use std::io::IoSlice;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use model::MacAddress;
@@ -10,12 +11,13 @@ use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_bu
 use socket2::{Domain, SockFilter, Socket, Type};
 use xlat::{PacketBuf, VnetHeader};
 
+use super::large::{Large, recv_all};
 use super::{EventWaker, filter};
 use crate::sys;
 
 const ETHERNET: usize = 14;
 const ETHERNET_U16: u16 = 14;
-const PREFIX: usize = VnetHeader::LEN + ETHERNET;
+pub(super) const PREFIX: usize = VnetHeader::LEN + ETHERNET;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 const IPV6_HEADER: usize = 40;
 
@@ -32,6 +34,8 @@ pub struct PacketPort {
     /// Bound to no protocol, so that sending costs no copy of what arrives.
     transmit: Socket,
     mac: MacAddress,
+    /// Once a frame has come that no IPv6 packet can be.
+    large: OnceLock<Mutex<Large>>,
     _group: UdpSocket,
 }
 
@@ -53,13 +57,33 @@ impl PacketPort {
 
         let group = UdpSocket::bind((std::net::Ipv6Addr::UNSPECIFIED, 0))?;
         group.join_multicast_v6(&config.solicited_node(), config.link)?;
-        Ok(Self { receive, transmit, mac: config.mac, _group: group })
+        Ok(Self { receive, transmit, mac: config.mac, large: OnceLock::new(), _group: group })
+    }
+
+    fn large(&self) -> Option<MutexGuard<'_, Large>> {
+        // Only the thread that receives takes it; nobody panics while holding it.
+        self.large.get().map(|large| large.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn receive(&self, buf: &mut PacketBuf) -> rustix::io::Result<usize> {
+        if let Some(mut large) = self.large() {
+            return large.recv(&self.receive, buf);
+        }
+        let area = buf.recv_area(PREFIX);
+        let total = recv_all(&self.receive, area)?;
+        if total <= area.len() {
+            return Ok(total);
+        }
+        // What was cut off is gone.
+        tracing::info!("the uplink delivers frames above 64 KiB (BIG TCP); they are cut from now on");
+        self.large.get_or_init(Mutex::default);
+        Err(rustix::io::Errno::AGAIN)
     }
 }
 
 impl UplinkPort<EventWaker> for PacketPort {
     fn recv(&self, buf: &mut PacketBuf) -> io::Result<Option<MacAddress>> {
-        let total = match rustix::io::read(&self.receive, buf.recv_area(PREFIX)) {
+        let total = match self.receive(buf) {
             Ok(total) => total,
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(None),
             // Said once when the link goes down; the same socket works again when it comes back.
@@ -111,6 +135,9 @@ impl UplinkPort<EventWaker> for PacketPort {
     }
 
     fn wait(&self, waker: &EventWaker, timeout: Option<Duration>) -> io::Result<Ready> {
+        if self.large().is_some_and(|large| large.is_waiting()) {
+            return Ok(Ready::Packet);
+        }
         waker.wait(&self.receive, timeout)
     }
 }
