@@ -1,5 +1,7 @@
-//! Paths that are narrower than the link, with routers that say so and with routers that do not.
+//! What fits: paths that are narrower than the link, with routers that say so and with routers that do not; and frames
+//! that are larger than any packet.
 
+mod big_tcp;
 mod black_hole;
 mod narrow;
 
