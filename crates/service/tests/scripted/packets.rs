@@ -134,6 +134,45 @@ fn errors_to_the_host_are_limited_but_for_the_path_mtu() {
     service.end().unwrap();
 }
 
+/// The path swallows it and says nothing. Whether small packets fare better is asked behind the NAT64; the fourth time, the
+/// app's system is told to make them smaller in any case.
+#[test]
+fn a_large_segment_that_is_sent_again_and_again() {
+    let fake = Fake::new(ipv6_only());
+    let (service, x) = armed(&fake);
+    fake.advance(Duration::from_millis(1_002));
+    assert!(matches!(spoken(&fake).0, Message::Advertisement { .. }), "X is claimed");
+    let mut segment = udp4((model::DEFAULT_CLAT_V4, 4660), (SERVER, 80), &[0; 1444]);
+    segment[9] = 6;
+    segment[10..12].fill(0);
+    let sum = checksum(&[&segment[..20]]);
+    segment[10..12].copy_from_slice(&sum.to_be_bytes());
+    // Sequence number, acknowledgement, five words of header, ACK.
+    segment[24..36].copy_from_slice(&[0, 0, 0, 7, 0, 0, 0, 9, 0x50, 0x10, 1, 0]);
+    let leaves = |fake: &Fake| match fake.link_gets() {
+        Sent::Packet { bytes, .. } => Some(bytes),
+        Sent::Frame(_) => None,
+    };
+    let is_ours = |bytes: &[u8]| bytes[6] == 58 && bytes[40] == 128 && bytes[8..24] == x.octets();
+    for _ in 0..3 {
+        fake.app_sends(&segment);
+        // What X has to say about itself comes between.
+        let packet = std::iter::repeat_with(|| leaves(&fake)).take(5).flatten().next();
+        assert_eq!(packet.expect("a packet").len(), 1492);
+    }
+    let mut asked: Vec<usize> = Vec::new();
+    while asked.len() < 2 {
+        asked.extend(leaves(&fake).filter(|bytes| is_ours(bytes)).map(|bytes| bytes.len()));
+    }
+    asked.sort_unstable();
+    assert_eq!(asked, [56, 1492]);
+    fake.app_sends(&segment);
+    let told = fake.app_gets();
+    assert_eq!((&told[12..16], &told[20..22], &told[26..28]), (&[192, 0, 0, 1][..], &[3, 4][..], &[0x04, 0xec][..]));
+    assert_eq!(told[28..56], segment[..28]);
+    service.end().unwrap();
+}
+
 #[test]
 fn x_answers_for_itself() {
     let fake = Fake::new(ipv6_only());
