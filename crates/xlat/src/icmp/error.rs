@@ -7,7 +7,7 @@ use zerocopy::byteorder::network_endian::U16;
 use super::multipart::{self, Parts};
 use super::quote::{self, Piece};
 use super::types::{self, Body, Head};
-use super::{extension, pseudo_header, v4_to_v6, v6_to_v4};
+use super::{extension, node_id, pseudo_header, v4_to_v6, v6_to_v4};
 use crate::checksum::Sum;
 use crate::extension::Chain;
 use crate::reply::{MAX_ICMPV4_ERROR, MAX_ICMPV6_ERROR, Refusal, set_icmp_checksum};
@@ -125,8 +125,12 @@ pub(super) fn inbound(
     buf.pull_front(chain.upper + ICMP_LEN + inner_chain.upper);
     let inner_header = inner_to_v4(translator, buf, &inner, &inner_chain, inner_peer, payload)?;
     let room = MAX_ICMPV4_ERROR - IPV4_LEN - ICMP_LEN;
-    let attribute =
-        multipart::arrange(buf, payload, parts.extensions, IPV4_LEN, V4_UNIT, room).ok_or(DropReason::TooLong)?;
+    let (payload, extensions) = if peer == v6_to_v4::DUMMY_SOURCE {
+        identify(buf, payload, parts.extensions, room, ip.src())?
+    } else {
+        (payload, parts.extensions)
+    };
+    let attribute = multipart::arrange(buf, payload, extensions, IPV4_LEN, V4_UNIT, room).ok_or(DropReason::TooLong)?;
 
     inner_header.push(buf).ok_or(DropReason::TooLong)?;
     let rest = match head.body {
@@ -135,8 +139,8 @@ pub(super) fn inbound(
         Body::Mtu => {
             let mtu = u32::from_be_bytes(icmp.rest);
             let has_fragment = inner_chain.fragment.is_some();
-            let mtu = types::mtu_to_v4(mtu, translator.mtu6(), translator.mtu4(), has_fragment);
-            u32::from(mtu).to_be_bytes()
+            let [high, low] = types::mtu_to_v4(mtu, translator.mtu6(), translator.mtu4(), has_fragment).to_be_bytes();
+            [0, attribute, high, low]
         }
     };
     push_head(buf, head, rest)?;
@@ -147,6 +151,20 @@ pub(super) fn inbound(
     header.id = translator.take_ids(1);
     v6_to_v4::push_header(buf, header)?;
     Ok(Verdict::Forward)
+}
+
+/// Adds which router speaks, and says how long quotation and extensions are then.
+fn identify(
+    buf: &mut PacketBuf,
+    payload: usize,
+    extensions: usize,
+    room: usize,
+    router: Ipv6Addr,
+) -> Result<(usize, usize), DropReason> {
+    // Without extensions the quotation may reach to the end of the buffer; more than `room` of it is not sent anyway.
+    let payload = if extensions == 0 { payload.min(room) } else { payload };
+    let extensions = node_id::append(buf, payload, extensions, room, router).ok_or(DropReason::TooLong)?;
+    Ok((payload, extensions))
 }
 
 /// Translates the quoted transport at the start of `buf` and makes the quoted IPv6 header. The hop limit is not

@@ -2,6 +2,7 @@
 
 mod error;
 mod multipart;
+mod node_id;
 mod quote;
 pub(crate) mod types;
 

@@ -3,7 +3,7 @@
 use crate::PacketBuf;
 
 /// RFC 4884 section 5.1: with extensions behind it, a quotation is zero-padded to this.
-const LEAST_QUOTATION: usize = 128;
+pub(super) const LEAST_QUOTATION: usize = 128;
 
 /// How the bytes behind the ICMP head are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

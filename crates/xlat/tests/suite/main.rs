@@ -10,6 +10,7 @@ mod drops;
 mod fragments;
 mod jool;
 mod neutral;
+mod node_id;
 mod offload;
 mod properties;
 mod reassembly;

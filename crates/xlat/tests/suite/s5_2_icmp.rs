@@ -204,7 +204,7 @@ fn r77_routers_without_an_ipv4_address_speak_as_192_0_0_8() {
             let out = inbound(&config(PLAIN), &packet).forwarded();
             assert_eq!(out[12..16], [192, 0, 0, 8]);
             assert_eq!(out[20..22], new);
-            assert_eq!(out[28..], v4);
+            assert_eq!(out[28..28 + v4.len()], v4);
         }
     }
 }
