@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use crate::address::{self, Peer};
+use crate::address::Peer;
 use crate::extension::{self, Chain};
 use crate::icmp::{self, types};
 use crate::offload::{self, Offload};
@@ -42,6 +42,7 @@ pub(crate) fn translate(translator: &mut Translator, buf: &mut PacketBuf) -> Res
     match chain.protocol {
         protocol::ICMPV6 => icmp::inbound(translator, buf, &ip, &chain, peer),
         protocol::ICMP => Err(DropReason::WrongIcmpFamily.into()),
+        protocol::IGMP => Err(DropReason::Igmp.into()),
         _ if chain.fragment.is_some() => fragment(translator, buf, &ip, &chain, peer),
         _ => whole(translator, buf, &ip, &chain, peer),
     }
@@ -151,9 +152,9 @@ fn checked_header(buf: &mut PacketBuf) -> Result<Ipv6Header, DropReason> {
 fn source(translator: &Translator, buf: &PacketBuf, ip: &Ipv6Header, chain: &Chain) -> Result<Ipv4Addr, DropReason> {
     let config = translator.config();
     let Some(peer) = config.pref64.extract(ip.src()) else {
-        return foreign_source(buf, ip, chain);
+        return foreign_source(config, buf, ip, chain);
     };
-    match address::peer(peer, config) {
+    match translator.peer(peer) {
         Peer::Legal => Ok(peer),
         Peer::Illegal => Err(DropReason::IllegalSource),
         Peer::Private => Err(DropReason::PrivateSource),
@@ -162,9 +163,10 @@ fn source(translator: &Translator, buf: &PacketBuf, ip: &Ipv6Header, chain: &Cha
 
 /// Only routers may speak from elsewhere, and only in ICMPv6 errors.
 #[cold]
-fn foreign_source(buf: &PacketBuf, ip: &Ipv6Header, chain: &Chain) -> Result<Ipv4Addr, DropReason> {
+fn foreign_source(config: &Config, buf: &PacketBuf, ip: &Ipv6Header, chain: &Chain) -> Result<Ipv4Addr, DropReason> {
     let src = ip.src();
-    if src.is_unspecified() || src.is_loopback() || src.is_multicast() {
+    // Nobody else speaks as X.
+    if src.is_unspecified() || src.is_loopback() || src.is_multicast() || src == config.v6 {
         return Err(DropReason::IllegalSource);
     }
     let is_error = chain.protocol == protocol::ICMPV6

@@ -13,7 +13,7 @@ use crate::{Config, DropReason, Fragments, PacketBuf, Translator, Verdict, VnetH
 /// One packet, all six steps.
 pub(crate) fn translate(translator: &mut Translator, buf: &mut PacketBuf) -> Result<Verdict, Refusal> {
     let ip = checked_header(buf)?;
-    check_addresses(&ip, translator.config())?;
+    check_addresses(&ip, translator)?;
     if ip.header_len() != IPV4_LEN {
         check_options(buf.packet(), ip.header_len())?;
     }
@@ -140,11 +140,11 @@ fn checked_header(buf: &mut PacketBuf) -> Result<Ipv4Header, DropReason> {
 }
 
 #[inline(always)]
-fn check_addresses(ip: &Ipv4Header, config: &Config) -> Result<(), Refusal> {
-    if ip.src() != config.v4 {
+fn check_addresses(ip: &Ipv4Header, translator: &Translator) -> Result<(), Refusal> {
+    if ip.src() != translator.config().v4 {
         return Err(address::wrong_source(ip.src()).into());
     }
-    match address::peer(ip.dst(), config) {
+    match translator.peer(ip.dst()) {
         Peer::Legal => Ok(()),
         Peer::Illegal => Err(DropReason::IllegalDestination.into()),
         Peer::Private => {

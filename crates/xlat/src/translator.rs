@@ -2,6 +2,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::address::{self, Own, Peer};
 use crate::checksum::Sum;
 use crate::reply::Refusal;
 use crate::{Config, PacketBuf, Verdict, inbound, outbound, reply};
@@ -19,6 +20,7 @@ use crate::{Config, PacketBuf, Verdict, inbound, outbound, reply};
 /// helps a scanner more than a user. Never answered are ICMP errors, fragments other than the first, and multicast.
 pub struct Translator {
     config: Config,
+    own: Own,
     /// sum(X) - sum(host's IPv4 address).
     own_delta: Sum,
     /// What translation to IPv6 adds to the sum of the addresses, where that is the same for every peer: under a /96.
@@ -34,7 +36,7 @@ impl Translator {
         let own_delta = Sum::of_v6(config.v6) - Sum::of_v4(config.v4);
         let prefix = Sum::of_v6(config.pref64.prefix());
         let common_delta = (config.pref64.prefix_len() == 96).then(|| own_delta + prefix);
-        Self { config, own_delta, common_delta, next_id: 1 }
+        Self { own: Own::new(&config), config, own_delta, common_delta, next_id: 1 }
     }
 
     /// The configuration in force.
@@ -73,6 +75,12 @@ impl Translator {
             Some(delta) => delta,
             None => self.own_delta + Sum::of_v6(peer6) - Sum::of_v4(peer4),
         }
+    }
+
+    /// What kind of peer an IPv4 address is.
+    #[inline(always)]
+    pub(crate) fn peer(&self, address: Ipv4Addr) -> Peer {
+        address::peer(address, self.own, self.config.pref64)
     }
 
     /// An IPv4 identification, and the `count - 1` after it, for nobody else.

@@ -61,11 +61,12 @@ drop_reasons! {
     BadTotalLength => "bad-total-length",
     /// From the host with an address that is not the one it was given.
     ForeignSource => "foreign-source",
-    /// A source nobody may send from (RFC 7915 section 4.1): unspecified, loopback, multicast and the like.
+    /// A source nobody may send from (RFC 7915 section 4.1): unspecified, loopback, multicast and the like, or ourselves.
     IllegalSource => "illegal-source",
-    /// An embedded private source under the well-known prefix (RFC 6052 section 3.1).
+    /// An embedded source that is private under the well-known prefix (RFC 6052 section 3.1).
     PrivateSource => "private-source",
-    /// A destination that must not appear on the wire: unspecified, loopback, link-local, multicast, 192.0.0.0/29.
+    /// A destination that must not appear on the wire: unspecified, loopback, link-local, multicast, 192.0.0.0/29,
+    /// or that means ourselves.
     IllegalDestination => "illegal-destination",
     /// A private destination under the well-known prefix (RFC 6052 section 3.1). Answered with ICMPv4 3/13, so that
     /// programs fail at once.
@@ -100,7 +101,7 @@ drop_reasons! {
     UdpZeroChecksum => "udp-zero-checksum",
     /// The first fragment of UDP without a checksum (RFC 7915 section 4.5).
     UdpZeroChecksumFragment => "udp-zero-checksum-fragment",
-    /// IGMP (RFC 7915 section 4.2).
+    /// IGMP, either way (RFC 7915 section 4.2).
     Igmp => "igmp",
     /// ICMPv6 inside IPv4 or ICMPv4 inside IPv6; the other side would take it for a message of its own.
     WrongIcmpFamily => "wrong-icmp-family",

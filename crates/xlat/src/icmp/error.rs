@@ -8,6 +8,7 @@ use super::multipart::{self, Parts};
 use super::quote::{self, Piece};
 use super::types::{self, Body, Head};
 use super::{extension, node_id, pseudo_header, v4_to_v6, v6_to_v4};
+use crate::address::Peer;
 use crate::checksum::Sum;
 use crate::extension::Chain;
 use crate::reply::{MAX_ICMPV4_ERROR, MAX_ICMPV6_ERROR, Refusal, set_icmp_checksum};
@@ -45,7 +46,7 @@ pub(super) fn outbound(
     if inner.version() != 4 || inner.header_len() < IPV4_LEN {
         return Err(DropReason::BadInnerPacket.into());
     }
-    if inner.dst() != translator.config().v4 {
+    if inner.dst() != translator.config().v4 || translator.peer(inner.src()) != Peer::Legal {
         return Err(DropReason::ForeignInnerPacket.into());
     }
 
@@ -117,9 +118,12 @@ pub(super) fn inbound(
         return Err(DropReason::BadInnerPacket.into());
     };
     let inner_peer = translator.config().pref64.extract(inner.dst());
-    let Some(inner_peer) = inner_peer.filter(|_| inner.src() == translator.config().v6) else {
+    let Some(inner_peer) = inner_peer.filter(|peer| translator.peer(*peer) == Peer::Legal) else {
         return Err(DropReason::ForeignInnerPacket.into());
     };
+    if inner.src() != translator.config().v6 {
+        return Err(DropReason::ForeignInnerPacket.into());
+    }
 
     buf.vnet = VnetHeader::default();
     buf.pull_front(chain.upper + ICMP_LEN + inner_chain.upper);

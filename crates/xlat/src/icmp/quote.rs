@@ -49,7 +49,7 @@ pub(super) fn to_v4(l4: &mut [u8], number: u8, piece: Piece, delta: Sum, pseudo:
             echo(l4, piece, types::echo_to_v4, types::is_query_v6, pseudo)?;
             Ok(protocol::ICMP)
         }
-        protocol::ICMP => Err(DropReason::ForeignInnerPacket),
+        protocol::ICMP | protocol::IGMP => Err(DropReason::ForeignInnerPacket),
         _ => Ok(other(l4, number, piece, delta)),
     }
 }

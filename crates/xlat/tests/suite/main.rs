@@ -9,6 +9,7 @@ mod buffer;
 mod drops;
 mod fragments;
 mod jool;
+mod martians;
 mod neutral;
 mod node_id;
 mod offload;

@@ -3,8 +3,8 @@
 use everclat_xlat::{Config, DropReason};
 
 use crate::support::{
-    Fields, HOST, ICMP, ICMPV6, MF, Outcome, PEER, PEER6, PLAIN, PLAIN_FIELDS, UDP, addresses4, addresses6, bytes,
-    config, error4, fragment_header, icmp, ipv4, ipv4_with, ipv6, ipv6_with, outbound, sealed, udp,
+    Fields, HOST, ICMP, ICMPV6, MF, Outcome, PEER, PEER6, PLAIN, PLAIN_FIELDS, TCP, UDP, addresses4, addresses6, bytes,
+    config, error4, fragment_header, icmp, ipv4, ipv4_with, ipv6, ipv6_with, outbound, sealed, tcp, udp,
 };
 
 /// The packet a host error is about, in both families: UDP from the peer, TTL 57.
@@ -145,8 +145,7 @@ fn r62_the_quoted_hop_limit_stays_even_when_zero() {
 #[test]
 fn r62_a_quotation_cut_short_is_translated_as_far_as_it_goes() {
     let (v4, v6) = quoted(&bytes(600));
-    // Behind: nothing, half the checksum, just the checksum, RFC 792's eight bytes, more.
-    for kept in [0, 5, 7, 8, 100] {
+    for kept in 0..=v4.len() - 20 {
         let out = outbound(&config(PLAIN), &error4(3, 3, [0; 4], &v4[..20 + kept])).forwarded();
         let mut inner = v6[..40 + kept].to_vec();
         if kept == 7 {
@@ -154,6 +153,29 @@ fn r62_a_quotation_cut_short_is_translated_as_far_as_it_goes() {
             inner[46] = v4[26];
         }
         assert_eq!(out, expected(1, 4, [0; 4], &inner), "{kept} bytes kept");
+    }
+    for kept in 0..20 {
+        let out = outbound(&config(PLAIN), &error4(3, 3, [0; 4], &v4[..kept]));
+        assert_eq!(out, Outcome::Drop(DropReason::BadInnerPacket), "{kept} bytes of the header");
+    }
+}
+
+#[test]
+fn r62_a_quoted_segment_or_echo_may_be_cut_anywhere_too() {
+    let tcp4 = ipv4(PEER, HOST, TCP, &sealed(tcp(&bytes(40)), TCP, &addresses4(PEER, HOST)));
+    let tcp6 = ipv6(PEER6, PLAIN, TCP, &sealed(tcp(&bytes(40)), TCP, &addresses6(PEER6, PLAIN)));
+    let ping = sealed(icmp(8, 0, [1, 2, 3, 4], &bytes(40)), ICMP, &[]);
+    let ping6 = sealed(icmp(128, 0, [1, 2, 3, 4], &bytes(40)), ICMPV6, &addresses6(PEER6, PLAIN));
+    let echo = (ipv4(PEER, HOST, ICMP, &ping), ipv6(PEER6, PLAIN, ICMPV6, &ping6));
+    for ((v4, v6), half) in [((tcp4, tcp6), 16), (echo, 2)] {
+        for kept in 0..=v4.len() - 20 {
+            let out = outbound(&config(PLAIN), &error4(3, 3, [0; 4], &v4[..20 + kept])).forwarded();
+            let mut inner = v6[..40 + kept].to_vec();
+            if kept == half + 1 {
+                inner[40 + half] = v4[20 + half];
+            }
+            assert_eq!(out, expected(1, 4, [0; 4], &inner), "{kept} bytes kept");
+        }
     }
 }
 

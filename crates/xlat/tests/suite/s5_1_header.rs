@@ -56,7 +56,7 @@ fn r68_the_flow_label_and_ethernet_padding_are_left_behind() {
 
 #[test]
 fn other_protocols_are_copied() {
-    let special = [0, 1, 6, 17, 33, 43, 44, 58, 60, 136];
+    let special = [0, 1, 2, 6, 17, 33, 43, 44, 58, 60, 136];
     for number in (0..=u8::MAX).filter(|number| !special.contains(number)) {
         let out = inbound(&config(PLAIN), &ipv6(PEER6, PLAIN, number, b"opaque")).forwarded();
         assert_eq!(out, ipv4_with(PEER, HOST, number, b"opaque", &[], FIRST), "protocol {number}");
@@ -78,6 +78,25 @@ fn r69_extension_headers_are_skipped() {
         let packet = ipv6(PEER6, PLAIN, first, &[chain, message6(b"data")].concat());
         assert_eq!(inbound(&config(PLAIN), &packet).forwarded(), expected(b"data", FIRST));
     }
+}
+
+/// Also RFC 4302, RFC 4303, RFC 6275, RFC 7401, RFC 5533 and "no next header": to IPv4 they are protocols like others.
+#[test]
+fn r69_what_is_not_to_be_skipped_is_copied_with_its_number() {
+    for next in [50, 51, 59, 135, 139, 140] {
+        for (first, chain) in [(next, vec![]), (0, vec![next, 0, 1, 4, 0, 0, 0, 0])] {
+            let out = inbound(&config(PLAIN), &ipv6(PEER6, PLAIN, first, &[chain, bytes(24)].concat())).forwarded();
+            assert_eq!(out, ipv4_with(PEER, HOST, next, &bytes(24), &[], FIRST), "{next}");
+        }
+    }
+}
+
+#[test]
+fn r56_igmp_comes_no_more_in_than_it_goes_out() {
+    let igmp = [0x11, 0, 0xee, 0xff, 0, 0, 0, 0];
+    assert_eq!(inbound(&config(PLAIN), &ipv6(PEER6, PLAIN, 2, &igmp)), Outcome::Drop(DropReason::Igmp));
+    let fragment = [fragment_header(2, 0, false, 1), igmp.to_vec()].concat();
+    assert_eq!(inbound(&config(PLAIN), &ipv6(PEER6, PLAIN, 44, &fragment)), Outcome::Drop(DropReason::Igmp));
 }
 
 #[test]

@@ -131,9 +131,38 @@ fn r74_the_mtu_is_20_less_within_bounds() {
 #[test]
 fn r75_a_quotation_cut_short_is_translated_as_far_as_it_goes() {
     let (v6, v4) = quoted(&bytes(600));
-    for kept in [0, 5, 8, 100] {
+    // Up to the cut to 576 bytes.
+    for kept in 0..=528 {
         let out = translate(1, 4, [0; 4], &v6[..40 + kept]).forwarded();
-        assert_eq!(out, expected(3, 3, [0; 4], &v4[..20 + kept]), "{kept} bytes kept");
+        let mut inner = v4[..20 + kept].to_vec();
+        if kept == 7 {
+            // The field is not whole, so it is left alone.
+            inner[26] = v6[46];
+        }
+        assert_eq!(out, expected(3, 3, [0; 4], &inner), "{kept} bytes kept");
+    }
+    for kept in 0..40 {
+        let out = translate(1, 4, [0; 4], &v6[..kept]);
+        assert_eq!(out, Outcome::Drop(DropReason::BadInnerPacket), "{kept} bytes of the header");
+    }
+}
+
+/// The chain that our packets do not have but a router may have put in between, and the Fragment header that they do have.
+#[test]
+fn r75_quoted_extension_headers_are_left_out_and_may_be_cut_anywhere() {
+    let body = sealed(udp(&bytes(32)), UDP, &addresses6(PLAIN, PEER6));
+    let chain = [vec![60, 0, 1, 4, 0, 0, 0, 0], vec![44, 1, 1, 12], vec![0; 12]].concat();
+    let v6 = ipv6(PLAIN, PEER6, 0, &[chain.clone(), fragment_header(UDP, 0, true, 7), body].concat());
+    let new = sealed(udp(&bytes(32)), UDP, &addresses4(HOST, PEER));
+    let v4 = ipv4_with(HOST, PEER, UDP, &new, &[], Fields { tos: 0, id: 7, frag: MF, ttl: 64 });
+    let upper = 40 + chain.len() + 8;
+    for kept in 0..upper {
+        let out = translate(3, 1, [0; 4], &v6[..kept]);
+        assert_eq!(out, Outcome::Drop(DropReason::BadInnerPacket), "{kept} bytes");
+    }
+    for kept in (upper..=v6.len()).filter(|kept| *kept != upper + 7) {
+        let out = translate(3, 1, [0; 4], &v6[..kept]).forwarded();
+        assert_eq!(out, expected(11, 1, [0; 4], &v4[..20 + kept - upper]), "{kept} bytes");
     }
 }
 
