@@ -1,6 +1,7 @@
 //! The translator: configuration, what follows from it, and the one counter.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
+use core::ops::RangeInclusive;
 
 use crate::address::{self, Own, Peer};
 use crate::checksum::Sum;
@@ -9,8 +10,8 @@ use crate::{Config, PacketBuf, Verdict, inbound, outbound, reply};
 
 /// Translates packets between the host's IPv4 and the uplink's IPv6 (RFC 7915), for one IPv4 address.
 ///
-/// One per thread: nothing is shared. The IPv4 identifications come from a counter of this value, so let one
-/// translator do all of a direction, or several give the same peer the same identification at once.
+/// One per thread: nothing is shared. The IPv4 identifications come from a counter of this value, which begins at 1:
+/// give each translator a range and a random start of its own by [`set_identifications`](Self::set_identifications).
 ///
 /// # What is refused, and what is answered
 /// Every refusal carries a [`DropReason`](crate::DropReason). Answered with an ICMP error are only: a hop limit that
@@ -26,7 +27,41 @@ pub struct Translator {
     /// What translation to IPv6 adds to the sum of the addresses, where that is the same for every peer: under a /96.
     /// Under a /32 it is, too, unless the peer's address carries a suffix, so there it is computed.
     common_delta: Option<Sum>,
-    next_id: u16,
+    ids: Ids,
+}
+
+/// Where IPv4 identifications come from. Invariant: first <= next <= last.
+#[derive(Clone, Copy, Debug)]
+struct Ids {
+    first: u16,
+    next: u16,
+    last: u16,
+}
+
+impl Ids {
+    const ALL: Self = Self { first: 0, next: 1, last: u16::MAX };
+
+    /// One, and the `count - 1` after it, which are in the range, too, if it is not smaller than that.
+    #[inline(always)]
+    fn take(&mut self, count: u16) -> u16 {
+        let left = self.last - self.next;
+        if count <= left {
+            let id = self.next;
+            self.next = id + count;
+            return id;
+        }
+        self.take_at_the_end(count, left)
+    }
+
+    #[cold]
+    fn take_at_the_end(&mut self, count: u16, left: u16) -> u16 {
+        let id = if count == left + 1 { self.next } else { self.first };
+        self.next = match id.checked_add(count) {
+            Some(next) if next <= self.last => next,
+            Some(_) | None => self.first,
+        };
+        id
+    }
 }
 
 impl Translator {
@@ -36,7 +71,7 @@ impl Translator {
         let own_delta = Sum::of_v6(config.v6) - Sum::of_v4(config.v4);
         let prefix = Sum::of_v6(config.pref64.prefix());
         let common_delta = (config.pref64.prefix_len() == 96).then(|| own_delta + prefix);
-        Self { own: Own::new(&config), config, own_delta, common_delta, next_id: 1 }
+        Self { own: Own::new(&config), config, own_delta, common_delta, ids: Ids::ALL }
     }
 
     /// The configuration in force.
@@ -47,7 +82,30 @@ impl Translator {
 
     /// Replaces the configuration whole. Identifications go on where they were.
     pub fn replace(&mut self, config: Config) {
-        *self = Self { next_id: self.next_id, ..Self::new(config) };
+        *self = Self { ids: self.ids, ..Self::new(config) };
+    }
+
+    /// Has the IPv4 identifications given from here on come from `range`, beginning at `start` and over again after its
+    /// end. A `start` outside of the range is taken as its beginning.
+    ///
+    /// This crate has no randomness, so choose `start` at random: a counter that begins at the same number each time
+    /// tells others what it will be (RFC 7739 section 5). Translators that work for the same host at the same time
+    /// need ranges without overlap, or one sender's packets get the same number twice (RFC 6864 section 4.3). A
+    /// super-packet uses up one number for each of its segments; a range smaller than that gives some of them twice.
+    ///
+    /// ```
+    /// # use everclat_xlat::{Config, Pref64, Translator};
+    /// # let config = Config::new(Pref64::WELL_KNOWN, [192, 0, 0, 2].into(), "2001:db8::2".parse().unwrap(), 1500);
+    /// # fn random() -> u16 { 0x1234 }
+    /// let (mut one, mut other) = (Translator::new(config.clone()), Translator::new(config));
+    /// one.set_identifications(0..=0x7fff, random() & 0x7fff);
+    /// other.set_identifications(0x8000..=0xffff, random() | 0x8000);
+    /// ```
+    pub fn set_identifications(&mut self, range: RangeInclusive<u16>, start: u16) {
+        let (first, last) = (*range.start(), *range.end());
+        let last = last.max(first);
+        let next = if (first..=last).contains(&start) { start } else { first };
+        self.ids = Ids { first, next, last };
     }
 
     /// Translates an IPv4 packet from the host into IPv6 for the uplink (RFC 7915 section 4).
@@ -84,11 +142,9 @@ impl Translator {
     }
 
     /// An IPv4 identification, and the `count - 1` after it, for nobody else.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_ids(&mut self, count: u16) -> u16 {
-        let id = self.next_id;
-        self.next_id = id.wrapping_add(count);
-        id
+        self.ids.take(count)
     }
 
     /// The uplink's MTU; IPv6 does not run over less than 1280.

@@ -8,6 +8,7 @@
 mod buffer;
 mod drops;
 mod fragments;
+mod identification;
 mod jool;
 mod martians;
 mod neutral;
