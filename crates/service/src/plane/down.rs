@@ -70,7 +70,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
     fn new(shared: &'a Shared<I>, line: &'a Line<I>, role: Arc<Role>) -> Self {
         let now = shared.clock.now();
         Self {
-            translator: Translator::new(role.translator.clone()),
+            translator: line.lane.translator(&role.translator),
             agent: Agent::new(agent_config(&role), now),
             prober: Prober::new(role.config.v6, role.config.pref64),
             probing: None,

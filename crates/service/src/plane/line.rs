@@ -10,6 +10,7 @@ use engine::flow::Home;
 use model::{Generation, MacAddress, PlaneConfig, ProbeTarget, SpareConfig};
 use platform_api::{HostError, PlaneIo, PortConfig, Waker};
 
+use super::lane::Lane;
 use super::{Shared, down, spawn};
 
 /// What a line is there for: replaced whole, never changed, except for what the gateway itself tells.
@@ -63,6 +64,8 @@ pub(crate) enum Order {
 /// What the line's thread sees.
 pub(super) struct Line<I: PlaneIo> {
     pub(super) port: I::Port,
+    /// Whose IPv4 identifications its translators use.
+    pub(super) lane: Lane,
     pub(super) role: ArcSwap<Role>,
     pub(super) stop: AtomicBool,
     pub(super) wake: I::Waker,
@@ -100,9 +103,10 @@ impl<T> Orders<T> {
 }
 
 impl<I: PlaneIo> Line<I> {
-    pub(super) fn open(io: &I, role: Arc<Role>) -> Result<Arc<Self>, HostError> {
+    pub(super) fn open(io: &I, role: Arc<Role>, lane: Lane) -> Result<Arc<Self>, HostError> {
         Ok(Arc::new(Self {
             port: io.open_port(&port_config(&role.config))?,
+            lane,
             role: ArcSwap::new(role),
             stop: AtomicBool::new(false),
             wake: io.waker()?,

@@ -7,6 +7,7 @@
 mod close;
 mod counters;
 mod down;
+mod lane;
 mod limit;
 mod line;
 mod odd;
@@ -29,6 +30,7 @@ pub(crate) use counters::Counters;
 pub(crate) use line::Order;
 
 use close::Closing;
+use lane::Lane;
 use line::{Line, Orders, Role, port_config};
 use traffic::Traffic;
 
@@ -110,6 +112,11 @@ impl<I: PlaneIo> Running<I> {
         }
     }
 
+    /// Identifications of all lines there are.
+    fn lanes(&self) -> Vec<Lane> {
+        std::iter::once(&self.used).chain(self.beside.iter().flatten()).map(|running| running.line.lane).collect()
+    }
+
     /// Has packets from apps leave by `role`, or where their flow began.
     fn publish(&self, role: Option<Arc<Role>>) {
         let way = |running: &line::Running<I>| {
@@ -188,7 +195,10 @@ impl<I: PlaneIo> Plane<I> {
                 .find_map(|beside| Some((running.beside(beside).take_if(is_ready)?, beside)));
             let (next, mut free) = match ready {
                 Some((ready, beside)) => (ready, Some(beside)),
-                None => (line::Running::start(&running.shared, Line::open(&self.io, Arc::clone(&role))?)?, None),
+                None => {
+                    let line = Line::open(&self.io, Arc::clone(&role), Lane::free(&running.lanes()))?;
+                    (line::Running::start(&running.shared, line)?, None)
+                }
             };
             let old = std::mem::replace(&mut running.used, next);
             if free.is_none() && running.beside(Beside::Spare).is_none() && old.key.link != wanted.link {
@@ -213,7 +223,7 @@ impl<I: PlaneIo> Plane<I> {
 
     fn start(&mut self, config: PlaneConfig) -> Result<TunId, HostError> {
         let role = Role::active(config);
-        let line = Line::open(&self.io, Arc::clone(&role))?;
+        let line = Line::open(&self.io, Arc::clone(&role), Lane::free(&[]))?;
         let tun = self.io.open_tun()?;
         let id = tun.id().clone();
         let used = Way { line: Arc::clone(&line), role };
@@ -261,6 +271,8 @@ impl<I: PlaneIo> Plane<I> {
         let role = spare.map(Role::beside);
         let key = role.as_ref().map(|role| port_config(&role.config));
         let shared = Arc::clone(&running.shared);
+        // Before one is left: it still runs while the next one is opened.
+        let lane = Lane::free(&running.lanes());
         let place = running.beside(beside);
         let left = place.take_if(|current| key.as_ref() != Some(&current.key));
         let mut result = Ok(());
@@ -271,7 +283,7 @@ impl<I: PlaneIo> Plane<I> {
                 result = shared.check(&current.line);
             }
             (Some(role), None) => {
-                let opened = Line::open(&self.io, role).and_then(|line| line::Running::start(&shared, line));
+                let opened = Line::open(&self.io, role, lane).and_then(|line| line::Running::start(&shared, line));
                 result = opened.map(|line| *place = Some(line));
             }
         }

@@ -74,7 +74,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
     fn new(shared: &'a Shared<I>, flows: Flows) -> Self {
         let latest = Cache::new(&shared.ways);
         let ways = shared.ways.load_full();
-        let used = Translator::new(ways.used.role.translator.clone());
+        let used = translator(&ways.used);
         let mut up = Self {
             shared,
             latest,
@@ -102,8 +102,11 @@ impl<'a, I: PlaneIo> Up<'a, I> {
 
     /// Whether flows that cannot go on are over is not for this thread to say.
     fn change(&mut self, ways: Arc<Ways<I>>) {
-        let translator = |way: &Way<I>| Translator::new(way.role.translator.clone());
-        self.used.replace(ways.used.role.translator.clone());
+        if Arc::ptr_eq(&self.ways.used.line, &ways.used.line) {
+            self.used.replace(ways.used.role.translator.clone());
+        } else {
+            self.used = translator(&ways.used);
+        }
         self.kept = ways.kept.each_ref().map(|way| way.as_ref().map(translator));
         let homes = ways.kept.each_ref().map(|way| way.as_ref().map(|way| way.role.home()));
         self.flows.settle(ways.used.role.home(), homes);
@@ -211,6 +214,11 @@ impl<'a, I: PlaneIo> Up<'a, I> {
         }
         self.flows
     }
+}
+
+/// Its identifications are those of errors from the gateway; the same numbers on packets from the line are of other sources.
+fn translator<I: PlaneIo>(way: &Way<I>) -> Translator {
+    way.line.lane.translator(&way.role.translator)
 }
 
 /// Translates and sends. Says whether the packet is on its way.
