@@ -69,16 +69,17 @@ impl Sum {
 
     /// Sum of the big-endian words of `bytes`; an odd last byte is padded with zero on the right.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        // 32-bit words into 64 bits: no carry is lost below 2^32 words, and the loop vectorises.
+        // 32-bit words into 64 bits: no carry is lost below 2^32 words, and the loop vectorises. In the machine's byte
+        // order, as an exchange of the bytes of all words exchanges those of the sum (RFC 1071 section 2 (B)).
         let (words, rest) = bytes.as_chunks::<4>();
-        let sum: u64 = words.iter().map(|w| u64::from(u32::from_be_bytes(*w))).sum();
+        let sum: u64 = words.iter().map(|w| u64::from(u32::from_ne_bytes(*w))).sum();
         let tail = match *rest {
-            [a] => u32::from_be_bytes([a, 0, 0, 0]),
-            [a, b] => u32::from_be_bytes([a, b, 0, 0]),
-            [a, b, c] => u32::from_be_bytes([a, b, c, 0]),
+            [a] => u32::from_ne_bytes([a, 0, 0, 0]),
+            [a, b] => u32::from_ne_bytes([a, b, 0, 0]),
+            [a, b, c] => u32::from_ne_bytes([a, b, c, 0]),
             [..] => 0,
         };
-        Self::fold(sum + u64::from(tail))
+        Self(u16::from_be_bytes(Self::fold(sum + u64::from(tail)).0.to_ne_bytes()))
     }
 
     #[inline]
@@ -88,8 +89,10 @@ impl Sum {
 
     #[inline]
     pub(crate) fn of_v6(address: Ipv6Addr) -> Self {
-        let words = address.segments();
-        Self::fold(words.into_iter().map(u64::from).sum())
+        let [a, b, c, d, e, f, g, h, rest @ ..] = address.octets();
+        let (sum, carry) = u64::from_be_bytes([a, b, c, d, e, f, g, h]).overflowing_add(u64::from_be_bytes(rest));
+        // Cannot overflow again, as in `add`.
+        Self::fold(sum.wrapping_add(u64::from(carry)))
     }
 
     /// A length in a pseudo-header, at most 65535 here.
@@ -129,13 +132,11 @@ impl Sum {
 
     #[inline(always)]
     pub(crate) fn fold(sum: u64) -> Self {
-        // Each line brings the sum below 2^33, 2^18, 2^16 + 3 and 2^16.
-        let sum = (sum & 0xffff_ffff) + (sum >> 32);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        let [.., high, low] = sum.to_be_bytes();
-        Self(u16::from_be_bytes([high, low]))
+        // Added to itself with its halves exchanged, a number has in its upper half the sum of both, carry included.
+        let [a, b, c, d, ..] = sum.wrapping_add(sum.rotate_left(32)).to_be_bytes();
+        let sum = u32::from_be_bytes([a, b, c, d]);
+        let [a, b, ..] = sum.wrapping_add(sum.rotate_left(16)).to_be_bytes();
+        Self(u16::from_be_bytes([a, b]))
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn fit(translator: &Translator, len: usize, chain: &Chain, offload: O
         return Err(DropReason::TooLong.into());
     }
     let (result, count) = match offload.segments {
-        Some(segments) => (IPV4_LEN + segments.len, segments.count),
+        Some(segments) => (IPV4_LEN + segments.len, segments.count()),
         None => (total, 1),
     };
     let dont_fragment = chain.fragment.is_none() && result > DIVISIBLE_LEN;
@@ -127,6 +127,7 @@ pub(crate) fn ipv4_header(translator: &Translator, ip: &Ipv6Header, peer: Ipv4Ad
 }
 
 /// RFC 7915 section 5.1: whether an unfragmented packet of this IPv4 length gets DF.
+#[inline(always)]
 pub(crate) fn dont_fragment(total: usize) -> bool {
     total > DIVISIBLE_LEN
 }

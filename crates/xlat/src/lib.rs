@@ -44,6 +44,7 @@ mod outbound;
 mod reassembly;
 mod reply;
 mod rfc6052;
+mod straight;
 mod translator;
 mod transport;
 mod verdict;

@@ -23,7 +23,16 @@ pub(crate) struct Offload {
 pub(crate) struct Segments {
     /// Transport header and payload of a full segment, in bytes.
     pub(crate) len: usize,
-    pub(crate) count: u16,
+    payload: usize,
+    size: u16,
+}
+
+impl Segments {
+    /// How many there will be. A division: not for every packet.
+    #[cold]
+    pub(crate) fn count(self) -> u16 {
+        u16::try_from(self.payload.div_ceil(usize::from(self.size)).max(1)).unwrap_or(u16::MAX)
+    }
 }
 
 /// Highest `csum_start` accepted: leaves room for the growth of the headers in front of it.
@@ -80,6 +89,7 @@ pub(crate) fn finish(buf: &mut PacketBuf) {
     }
 }
 
+#[cold]
 fn check_requested(buf: &PacketBuf, upper: usize, protocol: u8, gso_tcp: u8) -> Result<Offload, DropReason> {
     let mut offload = Offload::default();
     if buf.vnet.needs_csum() {
@@ -97,7 +107,8 @@ fn check_requested(buf: &PacketBuf, upper: usize, protocol: u8, gso_tcp: u8) -> 
 
 /// Whether the unfinished checksum is the transport header's own. If not it belongs to something carried inside (a
 /// tunnel), and the transport header's checksum is complete as it stands.
-fn check_partial(buf: &PacketBuf, upper: usize, protocol: u8) -> Result<bool, DropReason> {
+#[inline(always)]
+pub(crate) fn check_partial(buf: &PacketBuf, upper: usize, protocol: u8) -> Result<bool, DropReason> {
     let start = usize::from(buf.vnet.csum_start);
     let offset = usize::from(buf.vnet.csum_offset);
     if start < upper || start > MAX_CSUM_START || start + offset + 2 > buf.len() {
@@ -116,7 +127,9 @@ fn check_partial(buf: &PacketBuf, upper: usize, protocol: u8) -> Result<bool, Dr
     Ok(true)
 }
 
-fn check_segments(buf: &PacketBuf, upper: usize, protocol: u8, gso_tcp: u8) -> Result<Segments, DropReason> {
+/// How a super-packet will be cut. Its checksum must be its own.
+#[inline(always)]
+pub(crate) fn check_segments(buf: &PacketBuf, upper: usize, protocol: u8, gso_tcp: u8) -> Result<Segments, DropReason> {
     let l4 = buf.packet().get(upper..).ok_or(DropReason::BadOffload)?;
     let header = match protocol {
         protocol::TCP if buf.vnet.gso_kind() == gso_tcp => match *l4 {
@@ -127,11 +140,11 @@ fn check_segments(buf: &PacketBuf, upper: usize, protocol: u8, gso_tcp: u8) -> R
         _ => return Err(DropReason::BadOffload),
     };
     let payload = l4.len().checked_sub(header).ok_or(DropReason::BadTransport)?;
-    let size = usize::from(buf.vnet.gso_size);
+    let size = buf.vnet.gso_size;
     let hdr_len = usize::from(buf.vnet.hdr_len);
     if size == 0 || hdr_len < upper || hdr_len > buf.len() || hdr_len > MAX_CSUM_START {
         return Err(DropReason::BadOffload);
     }
-    let count = payload.div_ceil(size).max(1);
-    Ok(Segments { len: header + size.min(payload), count: u16::try_from(count).unwrap_or(u16::MAX) })
+    let len = header + usize::from(size).min(payload);
+    Ok(Segments { len, payload, size })
 }

@@ -261,7 +261,8 @@ fn cut(translator: &Translator, buf: &mut PacketBuf, ip: &Ipv4Header, peer: Ipv6
 }
 
 /// Size of the fragments we make. RFC 7915 section 4.1 lets it be raised above 1280 only.
-fn fragment_mtu(translator: &Translator) -> u16 {
+#[inline(always)]
+pub(crate) fn fragment_mtu(translator: &Translator) -> u16 {
     translator.config().lowest_ipv6_mtu.min(translator.mtu6()).max(Config::MIN_MTU6)
 }
 

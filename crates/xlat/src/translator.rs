@@ -6,7 +6,7 @@ use core::ops::RangeInclusive;
 use crate::address::{self, Own, Peer};
 use crate::checksum::Sum;
 use crate::reply::Refusal;
-use crate::{Config, PacketBuf, Verdict, inbound, outbound, reply};
+use crate::{Config, PacketBuf, Verdict, inbound, outbound, reply, straight};
 
 /// Translates packets between the host's IPv4 and the uplink's IPv6 (RFC 7915), for one IPv4 address.
 ///
@@ -110,6 +110,14 @@ impl Translator {
 
     /// Translates an IPv4 packet from the host into IPv6 for the uplink (RFC 7915 section 4).
     pub fn v4_to_v6(&mut self, buf: &mut PacketBuf) -> Verdict {
+        match straight::v4_to_v6(self, buf) {
+            Some(verdict) => verdict,
+            None => self.v4_to_v6_in_general(buf),
+        }
+    }
+
+    #[cold]
+    fn v4_to_v6_in_general(&mut self, buf: &mut PacketBuf) -> Verdict {
         match outbound::translate(self, buf) {
             Ok(verdict) => verdict,
             Err(Refusal::Drop(reason)) => Verdict::Drop(reason),
@@ -119,6 +127,14 @@ impl Translator {
 
     /// Translates an IPv6 packet from the uplink into IPv4 for the host (RFC 7915 section 5).
     pub fn v6_to_v4(&mut self, buf: &mut PacketBuf) -> Verdict {
+        match straight::v6_to_v4(self, buf) {
+            Some(verdict) => verdict,
+            None => self.v6_to_v4_in_general(buf),
+        }
+    }
+
+    #[cold]
+    fn v6_to_v4_in_general(&mut self, buf: &mut PacketBuf) -> Verdict {
         match inbound::translate(self, buf) {
             Ok(verdict) => verdict,
             Err(Refusal::Drop(reason)) => Verdict::Drop(reason),
@@ -127,12 +143,16 @@ impl Translator {
     }
 
     /// What translation to IPv6 adds to the sum of the two addresses; subtract it on the way back.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn delta(&self, peer4: Ipv4Addr, peer6: Ipv6Addr) -> Sum {
         match self.common_delta {
             Some(delta) => delta,
-            None => self.own_delta + Sum::of_v6(peer6) - Sum::of_v4(peer4),
+            None => self.delta_of(peer4, peer6),
         }
+    }
+
+    fn delta_of(&self, peer4: Ipv4Addr, peer6: Ipv6Addr) -> Sum {
+        self.own_delta + Sum::of_v6(peer6) - Sum::of_v4(peer4)
     }
 
     /// What kind of peer an IPv4 address is.

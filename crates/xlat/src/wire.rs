@@ -81,12 +81,10 @@ impl Ipv4Header {
     #[inline(always)]
     pub(crate) fn push(self, buf: &mut PacketBuf) -> Option<()> {
         let slot = buf.push_front::<IPV4_LEN>()?;
-        let (head, rest) = slot.split_first_chunk_mut::<12>()?;
-        let ([a, b], [c, d]) = (self.total_len.to_be_bytes(), self.id.to_be_bytes());
-        let ([e, f], [g, h]) = (self.flags_offset.to_be_bytes(), self.checksum.to_be_bytes());
-        *head = [self.version_ihl, self.tos, a, b, c, d, e, f, self.ttl, self.protocol, g, h];
-        *rest.first_chunk_mut()? = self.src.to_be_bytes();
-        *rest.last_chunk_mut()? = self.dst.to_be_bytes();
+        let (front, middle, addresses) = self.words();
+        *slot.first_chunk_mut()? = front.to_be_bytes();
+        *slot.last_chunk_mut::<12>()?.first_chunk_mut()? = middle.to_be_bytes();
+        *slot.last_chunk_mut()? = addresses.to_be_bytes();
         Some(())
     }
 
@@ -132,21 +130,36 @@ impl Ipv4Header {
         self.flags_offset & (Self::MORE_FRAGMENTS | Self::OFFSET) != 0
     }
 
-    /// Sum of the header without options, checksum included: zero if that is right. Field by field, so that a header
-    /// being built need not go through memory for it.
+    /// The header in three pieces, as few as there can be: up to the fragment offset, up to the checksum, addresses.
+    #[inline(always)]
+    fn words(&self) -> (u64, u32, u64) {
+        let front = u64::from(u16::from_be_bytes([self.version_ihl, self.tos])) << 48
+            | u64::from(self.total_len) << 32
+            | u64::from(self.id) << 16
+            | u64::from(self.flags_offset);
+        let middle = u32::from(u16::from_be_bytes([self.ttl, self.protocol])) << 16 | u32::from(self.checksum);
+        (front, middle, u64::from(self.src) << 32 | u64::from(self.dst))
+    }
+
+    /// Sum of the header without options, checksum included: zero if that is right.
     #[inline(always)]
     pub(crate) fn sum(&self) -> Sum {
-        let pair = |high: u8, low: u8| u64::from(u16::from_be_bytes([high, low]));
-        Sum::fold(
-            pair(self.version_ihl, self.tos)
-                + u64::from(self.total_len)
-                + u64::from(self.id)
-                + u64::from(self.flags_offset)
-                + pair(self.ttl, self.protocol)
-                + u64::from(self.checksum)
-                + u64::from(self.src)
-                + u64::from(self.dst),
-        )
+        let (front, middle, _) = self.words();
+        let (high, low) = (front >> 32, front & 0xffff_ffff);
+        Sum::fold(high + low + u64::from(middle) + u64::from(self.src) + u64::from(self.dst))
+    }
+
+    /// Whether the first 20 bytes sum to zero, as those of a header without options must. As [`sum`](Self::sum), from where
+    /// they lie: of the words of the machine, whose byte order does not matter to zero.
+    #[inline(always)]
+    pub(crate) fn is_sum_zero(bytes: &[u8]) -> bool {
+        let Some((front, rest)) = bytes.split_first_chunk::<8>() else { return false };
+        let Some((middle, rest)) = rest.split_first_chunk::<4>() else { return false };
+        let Some(addresses) = rest.first_chunk::<8>() else { return false };
+        let (sum, carry) = u64::from_ne_bytes(*front).overflowing_add(u64::from_ne_bytes(*addresses));
+        // The carry of 2^64 is one, and `middle` is too small for a second one to be lost.
+        let (sum, more) = sum.overflowing_add(u64::from(u32::from_ne_bytes(*middle)) + u64::from(carry));
+        Sum::fold(sum.wrapping_add(u64::from(more))).is_zero()
     }
 
     /// With the header checksum set; for a header without options.
@@ -162,7 +175,7 @@ impl Ipv4Header {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ipv6Header {
     /// Version, traffic class, flow label.
-    pub(crate) first_word: [u8; 4],
+    pub(crate) first_word: u32,
     pub(crate) payload_len: u16,
     pub(crate) next_header: u8,
     pub(crate) hop_limit: u8,
@@ -177,7 +190,7 @@ impl Ipv6Header {
         let (head, rest) = bytes.first_chunk::<IPV6_LEN>()?.split_first_chunk::<8>()?;
         let [a, b, c, d, e, f, next_header, hop_limit] = *head;
         Some(Self {
-            first_word: [a, b, c, d],
+            first_word: u32::from_be_bytes([a, b, c, d]),
             payload_len: u16::from_be_bytes([e, f]),
             next_header,
             hop_limit,
@@ -191,9 +204,9 @@ impl Ipv6Header {
     pub(crate) fn push(self, buf: &mut PacketBuf) -> Option<()> {
         let slot = buf.push_front::<IPV6_LEN>()?;
         let (head, rest) = slot.split_first_chunk_mut::<8>()?;
-        let [a, b, c, d] = self.first_word;
-        let [e, f] = self.payload_len.to_be_bytes();
-        *head = [a, b, c, d, e, f, self.next_header, self.hop_limit];
+        let behind = u16::from_be_bytes([self.next_header, self.hop_limit]);
+        let word = u64::from(self.first_word) << 32 | u64::from(self.payload_len) << 16 | u64::from(behind);
+        *head = word.to_be_bytes();
         *rest.first_chunk_mut()? = self.src.to_be_bytes();
         *rest.last_chunk_mut()? = self.dst.to_be_bytes();
         Some(())
@@ -201,20 +214,19 @@ impl Ipv6Header {
 
     /// The first word: version 6, this traffic class, flow label zero.
     #[inline]
-    pub(crate) fn first_word(traffic_class: u8) -> [u8; 4] {
-        [(6 << 4) | (traffic_class >> 4), traffic_class << 4, 0, 0]
+    pub(crate) fn first_word(traffic_class: u8) -> u32 {
+        (6 << 28) | (u32::from(traffic_class) << 20)
     }
 
     #[inline]
-    pub(crate) fn version(&self) -> u8 {
-        let [first, ..] = self.first_word;
-        first >> 4
+    pub(crate) fn version(&self) -> u32 {
+        self.first_word >> 28
     }
 
     #[inline]
     pub(crate) fn traffic_class(&self) -> u8 {
-        let [first, second, ..] = self.first_word;
-        (first << 4) | (second >> 4)
+        let [class, ..] = (self.first_word << 4).to_be_bytes();
+        class
     }
 
     #[inline]
