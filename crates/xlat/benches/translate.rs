@@ -4,8 +4,6 @@
 //! time: a header translated right after it was written would wait for the processor's store buffer, and be measured
 //! waiting. Of large packets only the headers are, as payloads are not copied between a TUN and the uplink either.
 
-#![expect(missing_docs, reason = "what the macros of criterion make has none")]
-
 use std::hint::black_box;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};

@@ -1,5 +1,8 @@
 //! One packet with room in front of it.
 
+use alloc::boxed::Box;
+use alloc::vec;
+
 use crate::VnetHeader;
 
 /// Bytes kept free in front of a received IP header.
@@ -13,6 +16,19 @@ pub const HEADROOM: usize = 128;
 pub const MAX_PACKET: usize = 65_535 + 40;
 
 /// One packet, its offload header, and headroom.
+///
+/// ```
+/// use everclat_xlat::{HEADROOM, PacketBuf};
+/// let mut buf = PacketBuf::new();
+/// // Receive behind a link header of 14 bytes: the packet itself begins where there is room in front of it.
+/// let frame = [&[0xee; 14][..], b"a packet"].concat();
+/// buf.recv_area(14)[..frame.len()].copy_from_slice(&frame);
+/// assert_eq!(buf.received(14, frame.len()), Some(&[0xee; 14][..]));
+/// assert_eq!(buf.packet(), b"a packet");
+/// // Send with another one in front.
+/// *buf.push_front().unwrap() = [0xdd; 14];
+/// assert_eq!(buf.len(), frame.len());
+/// ```
 ///
 /// Owns one heap block, allocated by [`PacketBuf::new`] and never again; reuse the buffer for packet after packet.
 /// `vnet.csum_start` and `vnet.hdr_len` always count from the IP header while the packet is in here: whoever puts an

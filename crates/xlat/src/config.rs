@@ -5,6 +5,13 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use crate::Pref64;
 
 /// Everything a [`Translator`](crate::Translator) needs to know; replaced whole when the network changes.
+///
+/// ```
+/// use everclat_xlat::{Config, Pref64};
+/// let mut config = Config::new(Pref64::WELL_KNOWN, [192, 0, 0, 2].into(), "2001:db8::2".parse().unwrap(), 1500);
+/// // The whole network up to the NAT64 is known to carry 1500 bytes.
+/// config.lowest_ipv6_mtu = 1500;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The NAT64 prefix peers are under.

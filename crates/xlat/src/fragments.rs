@@ -5,8 +5,21 @@ use crate::{PacketBuf, VnetHeader};
 
 /// The pieces of a packet that must be fragmented.
 ///
-/// ```text
-/// while pieces.next(&mut buf) { send(&buf) }
+/// ```
+/// # use everclat_xlat::{Config, PacketBuf, Pref64, Translator, Verdict};
+/// # let config = Config::new(Pref64::WELL_KNOWN, [192, 0, 0, 2].into(), "2001:db8::2".parse().unwrap(), 1500);
+/// # let mut translator = Translator::new(config);
+/// # let mut buf = PacketBuf::new();
+/// // 2000 bytes of protocol 89 from 192.0.0.2 to 198.51.100.1, which may be fragmented.
+/// let mut packet = vec![0x45, 0, 7, 0xd0, 0, 7, 0, 0, 64, 89, 0x88, 0x97, 192, 0, 0, 2, 198, 51, 100, 1];
+/// packet.resize(2000, 0);
+/// buf.set_packet(&packet);
+/// let Verdict::Fragments(mut pieces) = translator.v4_to_v6(&mut buf) else { panic!("it is too big for one") };
+/// let mut lengths = Vec::new();
+/// while pieces.next(&mut buf) {
+///     lengths.push(buf.len()); // send it
+/// }
+/// assert_eq!(lengths, [1280, 796]);
 /// ```
 /// Works in place: the header of a piece is written over the tail of the one before, which has been sent by then (a
 /// link header pushed in front of it may be, too). Pass the buffer that the verdict came with.

@@ -1,27 +1,4 @@
-//! The stateless IP/ICMP translator of Everclat: RFC 7915 on addresses mapped by RFC 6052.
-//!
-//! A packet comes in inside a [`PacketBuf`], a [`Verdict`] comes out, and the translated packet lies in the same
-//! buffer: the headers grow or shrink at the front and the payload stays where it was received. The crate does no
-//! I/O, allocates nothing after [`PacketBuf::new`], reads no clock and panics on no input.
-//!
-//! ```
-//! use everclat_xlat::{Config, PacketBuf, Pref64, Translator, Verdict};
-//! # fn send(_: &[u8]) {}
-//! let config = Config::new(Pref64::WELL_KNOWN, [192, 0, 0, 2].into(), "2001:db8::2".parse().unwrap(), 1500);
-//! let mut translator = Translator::new(config);
-//! let mut buf = PacketBuf::new();
-//! // ... receive into `buf.recv_area(prefix)`, then `buf.received(prefix, total)` ...
-//! match translator.v4_to_v6(&mut buf) {
-//!     Verdict::Forward => send(buf.packet()),
-//!     Verdict::Fragments(mut pieces) => {
-//!         while pieces.next(&mut buf) {
-//!             send(buf.packet());
-//!         }
-//!     }
-//!     Verdict::Reply(_reason) => { /* back to where the packet came from */ }
-//!     Verdict::Drop(_reason) => { /* count it */ }
-//! }
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # How a packet passes
 //! Each direction (`outbound`, `inbound`) takes the same six steps: check the header; check the addresses; check what
@@ -29,7 +6,12 @@
 //! transport; replace the IP header; say whether the result must be cut. TCP and UDP without options or fragments
 //! pass in a straight line; everything else is in functions of its own.
 
+#![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod address;
 mod buffer;

@@ -5,6 +5,15 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
 /// A NAT64 prefix: one of the six lengths of RFC 6052 section 2.2, host bits and bits 64 to 71 zero.
+///
+/// ```
+/// use everclat_xlat::Pref64;
+/// let prefix: Pref64 = "2001:db8:122::/48".parse()?;
+/// let embedded = prefix.embed([192, 0, 2, 33].into());
+/// assert_eq!(embedded.to_string(), "2001:db8:122:c000:2:2100::");
+/// assert_eq!(prefix.extract(embedded), Some([192, 0, 2, 33].into()));
+/// # Ok::<(), everclat_xlat::Pref64Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pref64 {
     bits: u128,
@@ -29,8 +38,8 @@ pub enum Pref64Error {
     #[error("{0} has bits 64 to 71 set; RFC 6052 section 2.2 wants that octet zero")]
     UOctet(Ipv6Addr),
     /// Not of the form `address/length`.
-    #[error("\"{0}\" is not of the form address/length, for example 64:ff9b::/96")]
-    Syntax(String),
+    #[error("a NAT64 prefix is of the form address/length, for example 64:ff9b::/96")]
+    Syntax,
 }
 
 /// Bits 64 to 71, zero in every IPv4-embedded address.
@@ -146,13 +155,13 @@ impl FromStr for Pref64 {
     type Err = Pref64Error;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let syntax = || Pref64Error::Syntax(s.to_owned());
-        let (prefix, len) = s.split_once('/').ok_or_else(syntax)?;
+        let (prefix, len) = s.split_once('/').ok_or(Pref64Error::Syntax)?;
         // `u8::from_str` would take a sign.
         if !len.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(syntax());
+            return Err(Pref64Error::Syntax);
         }
-        Self::new(prefix.parse().map_err(|_| syntax())?, len.parse().map_err(|_| syntax())?)
+        let (prefix, len) = (prefix.parse(), len.parse());
+        Self::new(prefix.map_err(|_| Pref64Error::Syntax)?, len.map_err(|_| Pref64Error::Syntax)?)
     }
 }
 

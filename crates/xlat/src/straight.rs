@@ -141,6 +141,9 @@ fn verdict(pushed: Result<(), DropReason>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
     use super::*;
     use crate::{Config, Pref64};
 

@@ -3,6 +3,28 @@
 use crate::Fragments;
 
 /// What to do with the buffer after translation.
+///
+/// ```
+/// use everclat_xlat::{DropReason, PacketBuf, Translator, Verdict};
+///
+/// fn pass(translator: &mut Translator, buf: &mut PacketBuf, drops: &mut [u64; DropReason::COUNT]) {
+///     match translator.v4_to_v6(buf) {
+///         Verdict::Forward => send(buf.packet()),
+///         Verdict::Fragments(mut pieces) => {
+///             while pieces.next(buf) {
+///                 send(buf.packet());
+///             }
+///         }
+///         Verdict::Reply(reason) => {
+///             drops[reason.index()] += 1;
+///             send_back(buf.packet());
+///         }
+///         Verdict::Drop(reason) => drops[reason.index()] += 1,
+///     }
+/// }
+/// # fn send(_: &[u8]) {}
+/// # fn send_back(_: &[u8]) {}
+/// ```
 #[must_use]
 #[derive(Debug)]
 pub enum Verdict {
@@ -22,6 +44,12 @@ pub enum Verdict {
 macro_rules! drop_reasons {
     ($($(#[$doc:meta])+ $variant:ident => $name:literal,)+) => {
         /// Why a packet was not translated. Every value has a counter, a stable name and a test.
+        ///
+        /// ```
+        /// use everclat_xlat::DropReason;
+        /// assert_eq!(DropReason::ALL[DropReason::TooBig.index()], DropReason::TooBig);
+        /// assert_eq!(DropReason::TooBig.name(), "too-big");
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum DropReason { $($(#[$doc])+ $variant,)+ }
 

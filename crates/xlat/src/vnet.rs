@@ -3,6 +3,21 @@
 /// `virtio_net_hdr`, decoded. On the wire 10 bytes in native byte order.
 ///
 /// Inside this crate `csum_start` and `hdr_len` count from the IP header (see [`PacketBuf`](crate::PacketBuf)).
+///
+/// ```
+/// use everclat_xlat::VnetHeader;
+/// // TCP over IPv4 in segments of 1400 bytes, checksums still to be finished.
+/// let header = VnetHeader {
+///     flags: VnetHeader::F_NEEDS_CSUM,
+///     gso_type: VnetHeader::GSO_TCPV4,
+///     hdr_len: 40,
+///     gso_size: 1400,
+///     csum_start: 20,
+///     csum_offset: 16,
+/// };
+/// assert!(header.is_gso());
+/// assert_eq!(VnetHeader::decode(&header.encode()), header);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VnetHeader {
     /// [`F_NEEDS_CSUM`](Self::F_NEEDS_CSUM), [`F_DATA_VALID`](Self::F_DATA_VALID).
