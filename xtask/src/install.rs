@@ -154,9 +154,9 @@ fn install_commands(missing: &[&Tool]) -> Result<Vec<Command>> {
     bail!("neither apt-get nor dnf is here; install these programs: {}", programs.join(", "))
 }
 
-/// The targets of [`TARGETS`].
+/// The targets of [`TARGETS`], and [`BARE`].
 pub(crate) fn targets() -> Result<()> {
-    for target in TARGETS {
+    for target in TARGETS.into_iter().chain([BARE]) {
         // Does nothing, quickly, when it is there.
         let mut command = Command::new("rustup");
         command.args(["--quiet", "target", "add", target]);

@@ -1,5 +1,6 @@
 //! The status for people.
 
+mod drops;
 pub(crate) mod rearms;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -178,9 +179,12 @@ fn translation(page: &mut Page, status: &Status, clat: &ClatStatus, verbose: boo
     page.line("Traffic", &format!("{} packets out, {} in; {seen}", clat.packets.out, clat.packets.inward));
     if verbose {
         page.line("", &format!("{} bytes out, {} in", clat.bytes.out, clat.bytes.inward));
-        for (index, (reason, count)) in clat.drops.iter().enumerate() {
-            page.line(if index == 0 { "Dropped" } else { "" }, &format!("{count} packets: {reason}"));
+        for (index, words) in drops::each(clat).enumerate() {
+            page.line(if index == 0 { "Dropped" } else { "" }, &words);
         }
+    }
+    if let Some(words) = drops::note(clat) {
+        page.line("Note", &words);
     }
 }
 

@@ -1,4 +1,4 @@
-use model::{Code, Owner, PauseStatus, Rearms};
+use model::{Code, DropReason, Owner, PauseStatus, Rearms};
 
 use super::*;
 
@@ -98,6 +98,34 @@ fn replies_and_probes_are_told_apart() {
     }
 }
 
+/// RFC 6052 section 3.1: at sites with servers at private addresses the reason why they cannot be reached.
+#[test]
+fn private_destinations_are_explained() {
+    let mut status = working();
+    let count = |status: &mut Status, count| {
+        let drops = [("private-destination".to_owned(), count)];
+        status.clat.iter_mut().for_each(|clat| clat.drops = drops.clone().into());
+    };
+    count(&mut status, 9);
+    assert!(!said(&status, false).contains("private"), "a program's look round");
+    assert!(said(&status, true).contains("Dropped      9 packets: to a private IPv4 address, which"));
+    count(&mut status, 10);
+    let words = said(&status, false);
+    assert!(
+        words.contains("  Note         10 packets to private IPv4 addresses (such as 10.0.0.1) were refused: "),
+        "{words}"
+    );
+}
+
+#[test]
+fn every_reason_for_a_drop_is_told_and_in_the_manual() {
+    let manual = include_str!("../../../../docs/cli.md");
+    for reason in DropReason::ALL {
+        let row = format!("| `{}` | {} |\n", reason.name(), drops::why(*reason));
+        assert!(manual.contains(&row), "not in the manual: {row}");
+    }
+}
+
 #[test]
 fn helpdesks_get_the_rest() {
     let mut status = working();
@@ -113,7 +141,8 @@ fn helpdesks_get_the_rest() {
     let words = said(&status, true);
     for part in [
         "  In reserve   wlan0, 2001:db8:65::/96 as 2001:db8:2:0:913e:6f9e:1011:533b, ready to take over\n",
-        "  Dropped      12 packets: no-checksum\n               1 packets: ttl-expired\n",
+        "  Dropped      12 packets: no-checksum\n\
+         \x20              1 packet: too many hops on the way (traceroute makes them on purpose) (ttl-expired)\n",
         "  Interface    wlan0 \"Wi-Fi 7 Adapter\" (wifi): no link, MTU 1500, no global IPv6\n\
          \x20              has IPv4 of its own\n\
          \x20              resolvers 2001:db8:53:2::53\n\
