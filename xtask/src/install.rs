@@ -70,6 +70,9 @@ const PICTURES: [Tool; 4] = [
 /// The systems beside Linux that every test run compiles and lints for.
 pub(crate) const TARGETS: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 
+/// A target without std.
+pub(crate) const BARE: &str = "x86_64-unknown-none";
+
 /// Programs and targets.
 pub(crate) fn everything() -> Result<()> {
     tools()?;

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::figures;
-use crate::install::{self, TARGETS};
+use crate::install::{self, BARE, TARGETS};
 use crate::run::{build, cargo, exists, succeed, tee};
 use crate::{tray, ui};
 
