@@ -1,5 +1,6 @@
 //! Fragmented ICMP, put together again.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::PacketBuf;

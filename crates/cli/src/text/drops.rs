@@ -51,7 +51,7 @@ pub(super) fn why(reason: DropReason) -> &'static str {
         DropReason::FragmentedExtension => "a fragment with further extension headers",
         DropReason::BadFragment => "a fragment that ends beyond the longest packet",
         DropReason::FragmentWithoutChecksum => "a first fragment too short to be translated",
-        DropReason::FragmentedIcmp => "ICMP in fragments, such as a ping that is too big",
+        DropReason::FragmentedIcmp => "ICMP in fragments that did not all come, or did not fit together",
         DropReason::BadTransport => "with a broken TCP, UDP or ICMP header",
         DropReason::UdpZeroChecksum => "UDP without a checksum",
         DropReason::UdpZeroChecksumFragment => "a first fragment of UDP without a checksum",
