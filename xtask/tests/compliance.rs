@@ -1,5 +1,7 @@
 //! docs/rfc-compliance.md: every duty is answered, and every test that is named there exists.
 
+#![expect(clippy::unwrap_used, reason = "a test helper that fails should say where")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
