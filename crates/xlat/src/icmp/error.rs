@@ -152,7 +152,7 @@ pub(super) fn inbound(
     set_icmp_checksum(buf, checksum).ok_or(DropReason::TooLong)?;
     let mut header = v6_to_v4::ipv4_header(translator, ip, peer, protocol::ICMP);
     // At most 576 bytes, so DF stays clear.
-    header.id = translator.take_ids(1);
+    header.id = chain.fragment.map_or_else(|| translator.take_ids(1), |fragment| fragment.low_id());
     v6_to_v4::push_header(buf, header)?;
     Ok(Verdict::Forward)
 }

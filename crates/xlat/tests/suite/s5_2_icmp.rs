@@ -187,6 +187,16 @@ fn r75_a_quoted_fragment_loses_its_fragment_header() {
 }
 
 #[test]
+fn r70_an_error_in_an_atomic_fragment_keeps_its_identification() {
+    let (v6, v4) = quoted(b"x");
+    let message = sealed(icmp(1, 4, [0; 4], &v6), ICMPV6, &addresses6(router6(), PLAIN));
+    let payload = [fragment_header(ICMPV6, 0, false, 0x0001_beef), message].concat();
+    let out = inbound(&config(PLAIN), &ipv6(router6(), PLAIN, 44, &payload)).forwarded();
+    let message = sealed(icmp(3, 3, [0; 4], &v4), ICMP, &[]);
+    assert_eq!(out, ipv4_with(ROUTER, HOST, ICMP, &message, &[], Fields { id: 0xbeef, ..OUTER }));
+}
+
+#[test]
 fn r75_a_quoted_echo_is_translated_with_its_checksum() {
     let ping = sealed(icmp(128, 0, [1, 2, 3, 4], &bytes(40)), ICMPV6, &addresses6(PLAIN, PEER6));
     let v6 = ipv6(PLAIN, PEER6, ICMPV6, &ping);
