@@ -44,7 +44,12 @@ pub(super) fn append(
     buf.truncate(payload);
     let mut header = [VERSION << 4, 0, 0, 0];
     let sum = Sum::of(&header) + Sum::of(&object);
-    *header.last_chunk_mut()? = sum.field().to_be_bytes();
+    // Never zero, which would say that there is none.
+    *header.last_chunk_mut()? = match sum.field() {
+        0 => 0xffff,
+        field => field,
+    }
+    .to_be_bytes();
     push(buf, &header)?;
     push(buf, &object)?;
     Some(HEADER_LEN + OBJECT_LEN)

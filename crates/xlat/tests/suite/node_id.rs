@@ -198,3 +198,15 @@ fn r78_the_largest_message_has_it_too() {
     let out = translate(ROUTER, 3, 0, [0; 4], &body);
     assert_eq!(out, expected(11, 0, [0, 130, 0, 0], &[&v4[..520], &hex(STRUCTURE)].concat()));
 }
+
+/// RFC 4884 section 7: a checksum of zero means that there is none. With this router the sum comes out so, and a receiver that
+/// insists on a checksum would not believe the structure.
+#[test]
+fn r80_a_checksum_that_comes_out_zero_is_sent_as_ones() {
+    let router = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0xad28);
+    let (v6, _) = quoted(b"probe");
+    let out = translate(router, 3, 0, [0; 4], &v6);
+    let structure = hex("2000 ffff  0018 05 04  0002 0000  2001 0db8 ffff 0000 0000 0000 0000 ad28");
+    assert_eq!(checksum(&[&structure]), 0);
+    assert_eq!(out[out.len() - 28..], structure);
+}
