@@ -17,7 +17,8 @@ pub(crate) fn v4_to_v6(translator: &Translator, buf: &mut PacketBuf) -> Option<V
     const WITHOUT_OPTIONS: u8 = 0x45;
     let ip = Ipv4Header::parse(buf.packet())?;
     let total = usize::from(ip.total_len);
-    if ip.version_ihl != WITHOUT_OPTIONS || ip.is_fragment() || total > buf.len() || ip.ttl <= 1 {
+    let fits = (IPV4_LEN..=buf.len()).contains(&total);
+    if ip.version_ihl != WITHOUT_OPTIONS || ip.is_fragment() || !fits || ip.ttl <= 1 {
         return None;
     }
     if !Ipv4Header::is_sum_zero(buf.packet())

@@ -6,7 +6,7 @@ use everclat_xlat::DropReason;
 
 use crate::support::{
     DF, Fields, GATEWAY, HOST, NEUTRAL, Outcome, PEER, PEER6, PLAIN, PLAIN_FIELDS, TCP, UDP, addresses4, addresses6,
-    bytes, config, icmp, ipv4, ipv4_with, ipv6_with, outbound, sealed, tcp, udp, udp4,
+    bytes, checksum, config, icmp, ipv4, ipv4_with, ipv6_with, outbound, sealed, tcp, udp, udp4,
 };
 
 fn udp4_with(options: &[u8], fields: Fields) -> Vec<u8> {
@@ -192,4 +192,18 @@ fn a_tcp_segment() {
     let out = outbound(&config(PLAIN), &ipv4(HOST, PEER, TCP, &message)).forwarded();
     let message = sealed(tcp(b"hello"), TCP, &addresses6(PLAIN, PEER6));
     assert_eq!(out, ipv6_with(PLAIN, PEER6, TCP, &message, 0, 63));
+}
+
+/// The header checksum is right, so that nothing but the length is wrong.
+#[test]
+fn a_total_length_below_the_header_is_no_packet() {
+    for total in [0, 1, 19] {
+        let mut packet = udp4_with(&[], PLAIN_FIELDS);
+        let stated = u16::from_be_bytes([packet[2], packet[3]]);
+        let sum = u16::from_be_bytes([packet[10], packet[11]]);
+        packet[2..4].copy_from_slice(&u16::to_be_bytes(total));
+        packet[10..12].copy_from_slice(&(sum + (stated - total)).to_be_bytes());
+        assert_eq!(checksum(&[&packet[..20]]), 0);
+        assert_eq!(outbound(&config(PLAIN), &packet), Outcome::Drop(DropReason::BadTotalLength), "{total}");
+    }
 }
