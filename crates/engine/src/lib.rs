@@ -38,6 +38,12 @@ mod routers;
 mod solicit;
 mod verdict;
 
+/// For fuzz targets, which hand over what a resolver would: the way through the whole machine is long and hides the reading.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::rfc7050::{is_captured, prefixes};
+}
+
 pub use event::{Action, Event};
 pub use machine::Engine;
 pub use option::{OptionError, RouterOption};

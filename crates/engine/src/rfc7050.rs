@@ -13,7 +13,7 @@ const LENGTHS: [u8; 6] = [96, 64, 56, 48, 40, 32];
 /// The prefixes with which a DNS64 synthesised `answers`, in the order received. Every answer is looked at; one in
 /// which a well-known address stands at several places counts only for the place that an answer with the other
 /// well-known address confirms.
-pub(crate) fn prefixes(answers: &[Ipv6Addr]) -> Vec<Pref64> {
+pub fn prefixes(answers: &[Ipv6Addr]) -> Vec<Pref64> {
     let mut found = Vec::new();
     for answer in answers {
         let mut candidates: Vec<(Pref64, Ipv4Addr)> =
@@ -35,7 +35,7 @@ pub(crate) fn prefixes(answers: &[Ipv6Addr]) -> Vec<Pref64> {
 
 /// Whether an answer was made by no DNS64: the name has no AAAA records of its own, so somebody answers for every name
 /// (RFC 7050 section 2.2).
-pub(crate) fn is_captured(answers: &[Ipv6Addr]) -> bool {
+pub fn is_captured(answers: &[Ipv6Addr]) -> bool {
     let synthesised = |answer: &Ipv6Addr| WELL_KNOWN.into_iter().any(|wanted| places(*answer, wanted).next().is_some());
     !answers.is_empty() && !answers.iter().any(synthesised)
 }

@@ -71,7 +71,14 @@ pub async fn ask<S: UplinkSockets>(sockets: &S, link: u32, servers: &[Ipv6Addr],
     ask_all(sockets, link, &endpoints(servers, link), budget).await
 }
 
-async fn ask_all<S: UplinkSockets>(sockets: &S, link: u32, servers: &[SocketAddrV6], budget: Duration) -> DnsAnswer {
+/// [`ask`] with ports of the caller's choice: fuzz targets answer from one of their own.
+#[doc(hidden)]
+pub async fn ask_all<S: UplinkSockets>(
+    sockets: &S,
+    link: u32,
+    servers: &[SocketAddrV6],
+    budget: Duration,
+) -> DnsAnswer {
     match look_up(sockets, link, servers, NAME, RecordType::AAAA, budget).await {
         Outcome::Found(records, ttl) => DnsAnswer::Addresses { addresses: addresses(&records), ttl },
         Outcome::Nothing(ttl) => DnsAnswer::Negative { ttl },
