@@ -84,6 +84,13 @@ fn rewrite_echo(message: &mut [u8], kind: u8, pseudo: Sum) {
         [old, ..] => *old = kind,
         [] => {}
     }
+    // An echo reply may be zero throughout; then the two zeroes are not equal, and the sum of nothing is 0 (RFC 1071).
+    if let [0, 0, 0, 0, rest @ ..] = message
+        && rest.iter().all(|byte| *byte == 0)
+        && let Some(field) = message.get_mut(2..4)
+    {
+        field.fill(0xff);
+    }
 }
 
 fn head(buf: &PacketBuf, upper: usize) -> Result<IcmpHeader, DropReason> {

@@ -43,6 +43,18 @@ fn r72_echo_and_reply() {
     }
 }
 
+/// Zero and 0xffff are the same to a sum, but for one message: an echo reply of nothing but zeroes sums up to 0, so that its
+/// checksum is 0xffff, and a receiver that finds 0 there takes it for damaged.
+#[test]
+fn r72_an_echo_reply_of_zeroes_has_a_checksum_of_ones() {
+    for len in [0, 1, 35] {
+        let message = sealed(icmp(129, 0, [0; 4], &vec![0; len]), ICMPV6, &addresses6(PEER6, PLAIN));
+        let out = inbound(&config(PLAIN), &ipv6(PEER6, PLAIN, ICMPV6, &message)).forwarded();
+        assert_eq!(out[20..24], [0, 0, 0xff, 0xff], "{len} bytes");
+        assert!(out[24..].iter().all(|byte| *byte == 0));
+    }
+}
+
 #[test]
 fn r72_types_without_counterpart_are_dropped() {
     for kind in (0..=u8::MAX).filter(|kind| ![1, 2, 3, 4, 128, 129].contains(kind)) {
