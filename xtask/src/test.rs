@@ -24,7 +24,7 @@ pub(crate) struct Options {
 }
 
 /// Packages that are Linux's own, or tools for developing on it.
-const LINUX_ONLY: [&str; 4] = ["everclat-platform-linux", "everclat-fuzzing", "everclat-e2e", "xtask"];
+const LINUX_ONLY: [&str; 5] = ["everclat-platform-linux", "everclat-fuzzing", "everclat-e2e", "everclat-bench", "xtask"];
 
 /// What needs WebKit and the page, and has a step of its own.
 pub(crate) const WINDOW: [&str; 2] = ["everclat-tray", "everclat-e2e-gui"];
