@@ -14,7 +14,7 @@ struct Tool {
     fedora: Option<&'static str>,
 }
 
-const TOOLS: [Tool; 17] = [
+const TOOLS: [Tool; 18] = [
     Tool { program: "cc", debian: "build-essential", fedora: Some("gcc") },
     Tool { program: "ip", debian: "iproute2", fedora: Some("iproute") },
     Tool { program: "nstat", debian: "iproute2", fedora: Some("iproute") },
@@ -32,6 +32,8 @@ const TOOLS: [Tool; 17] = [
     Tool { program: "wireguard-go", debian: "wireguard-go", fedora: None },
     Tool { program: "dbus-daemon", debian: "dbus-daemon", fedora: Some("dbus-daemon") },
     Tool { program: "iperf3", debian: "iperf3", fedora: Some("iperf3") },
+    // Counts instructions.
+    Tool { program: "valgrind", debian: "valgrind", fedora: Some("valgrind") },
     Tool { program: "ethtool", debian: "ethtool", fedora: Some("ethtool") },
     // With it comes dumpcap.
     Tool { program: "tshark", debian: "tshark", fedora: Some("wireshark-cli") },

@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod figures;
 mod install;
+mod instructions;
 mod run;
 mod screenshots;
 mod test;
@@ -40,6 +41,12 @@ enum Command {
     Reliability,
     /// Measure throughput, delay and cost beside native IPv6 and TAYGA (several minutes) and put them into docs/performance.md
     Bench(bench::Options),
+    /// Count the instructions of a translation by kind, against the committed baseline
+    Instructions {
+        /// Write the baseline anew
+        #[arg(long)]
+        renew: bool,
+    },
     /// Renew the pictures in docs/images from the real app
     Screenshots,
     /// Install what demo and test need
@@ -52,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Reliability => figures::measure(),
         Command::Bench(options) => bench::run(&options),
+        Command::Instructions { renew } => instructions::run(renew),
         Command::Screenshots => screenshots::run(),
         Command::Setup => install::everything().map(|()| ExitCode::SUCCESS),
     };

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::figures;
 use crate::install::{self, BARE, TARGETS};
+use crate::instructions;
 use crate::run::{build, cargo, exists, succeed, tee};
 use crate::{tray, ui};
 
@@ -24,7 +25,8 @@ pub(crate) struct Options {
 }
 
 /// Packages that are Linux's own, or tools for developing on it.
-const LINUX_ONLY: [&str; 5] = ["everclat-platform-linux", "everclat-fuzzing", "everclat-e2e", "everclat-bench", "xtask"];
+const LINUX_ONLY: [&str; 5] =
+    ["everclat-platform-linux", "everclat-fuzzing", "everclat-e2e", "everclat-bench", "xtask"];
 
 /// What needs WebKit and the page, and has a step of its own.
 pub(crate) const WINDOW: [&str; 2] = ["everclat-tray", "everclat-e2e-gui"];
@@ -51,7 +53,7 @@ impl std::ops::Add for Tally {
 
 type Step = (&'static str, fn(&Options) -> Result<Tally>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("tools", |_| install::tools().map(|()| once())),
     ("format", |_| check(&mut cargo(&["fmt", "--all", "--check"]))),
     ("lint", |_| check(workspace(&["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))),
@@ -59,6 +61,7 @@ const STEPS: [Step; 11] = [
     ("docs", |_| check(workspace(&["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))),
     ("licences", licences),
     ("unit", unit),
+    ("instructions", |_| instructions::test()),
     ("page", |_| ui::test()),
     ("build", |_| build().map(|()| once())),
     ("end to end", end_to_end),
