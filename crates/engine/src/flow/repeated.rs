@@ -45,7 +45,7 @@ struct Slot {
     times: u8,
 }
 
-/// See the [module](self).
+/// What large single segments were sent lately, by flow.
 #[derive(Debug)]
 pub struct Repeated {
     slots: [Slot; SLOTS],

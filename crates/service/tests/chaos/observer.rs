@@ -20,6 +20,8 @@ struct Claim {
     since: Timestamp,
     /// When somebody has objected. What leaves at that very moment was under way.
     lost: Option<Timestamp>,
+    /// It was claimed before, and nobody objected: flows that keep an X go on while it is in doubt.
+    again: bool,
 }
 
 /// Remembers who has claimed what.
@@ -81,7 +83,10 @@ impl Observer {
                 match Message::parse(mac, &frame[14..]).map_err(|error| format!("a frame that is {error}"))? {
                     Message::Solicitation { source, target, .. } if source.is_unspecified() => {
                         self.early.remove(&target);
-                        self.claims.insert((link, target), Claim { since: now, lost: None });
+                        let before = self.claims.get(&(link, target));
+                        let sure = |claim: &Claim| claim.again || now.since(claim.since) >= DAD_WAIT;
+                        let again = before.is_some_and(|claim| claim.lost.is_none() && sure(claim));
+                        self.claims.insert((link, target), Claim { since: now, lost: None, again });
                         return Ok(Spoken::Claim(target));
                     }
                     Message::Solicitation { source, target, .. } => {
@@ -110,7 +115,7 @@ impl Observer {
         }
         let certain = now.since(claim.since) >= DAD_WAIT;
         // Packets of apps that were in the tunnel when X changed leave by the new one, strict or not.
-        let queued = claim.since == now && matches!(spoken, Spoken::Packet { .. });
+        let queued = (claim.since == now || claim.again) && matches!(spoken, Spoken::Packet { .. });
         if (sure || self.strict.is_some_and(|since| claim.since > since)) && !certain && !queued {
             let strict = self.strict;
             return Err(format!("{x} speaks on {link} before it may: {spoken:?} {claim:?} {strict:?}"));
