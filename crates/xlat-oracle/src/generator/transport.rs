@@ -72,7 +72,8 @@ impl Generator {
                 let kinds = if six { [128, 129] } else { [8, 0] };
                 let kind = if self.chance.one_in(12) { self.chance.u8() } else { self.chance.of(&kinds) };
                 out.extend([kind, if self.chance.one_in(8) { self.chance.u8() } else { 0 }, 0, 0]);
-                out.extend(self.chance.u32().to_be_bytes());
+                let number = if self.chance.one_in(8) { 0 } else { self.chance.u32() };
+                out.extend(number.to_be_bytes());
                 self.payload(out, length);
                 self.icmp_checksum(out, start, addresses)
             }
