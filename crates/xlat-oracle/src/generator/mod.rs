@@ -118,6 +118,8 @@ impl Generator {
         if self.chance.one_in(30) {
             let padding = self.chance.below(20);
             self.payload(packet, padding);
+            // What a buffer holds: a full IPv6 payload behind its header.
+            packet.truncate(65_535 + 40);
         }
         offload
     }
