@@ -187,6 +187,14 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// What the first translator sends for this packet.
+    pub(crate) fn sent(&mut self, way: Way, packet: &[u8], offload: Offload) -> Vec<Vec<u8>> {
+        self.translate(way, packet, offload);
+        self.got.now().to_vec()
+    }
+}
+
 /// Bytes as the literal tests of `everclat-xlat` read them.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

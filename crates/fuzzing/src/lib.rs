@@ -12,5 +12,5 @@ mod supers;
 pub mod targets;
 
 pub use differential::{Bench, hex};
-pub use run::{Figures, generated, generated_by_all};
+pub use run::{Figures, generated, generated_by_all, sent};
 pub use supers::super_packets_are_their_segments;

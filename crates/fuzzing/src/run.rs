@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use xlat_oracle::generator::Generator;
+use xlat_oracle::generator::{Generator, Way};
 
 use crate::Bench;
 
@@ -52,6 +52,24 @@ pub fn generated(seed: u64, packets: u64, sound: bool) -> Figures {
         }
     }
     Figures { packets, sent, elapsed: begin.elapsed() }
+}
+
+/// What the first translator sends for `count` well-formed packets of the row `seed`, for others to read. Without
+/// super-packets and whatever else a kernel has yet to finish.
+#[must_use]
+pub fn sent(seed: u64, count: usize) -> Vec<Vec<u8>> {
+    let mut generator = Generator::sound(seed);
+    let mut bench = Bench::new(generator.setup());
+    let (mut packet, mut all) = (Vec::new(), Vec::new());
+    while all.len() < count {
+        if generator.renew() {
+            bench.replace(generator.setup());
+        }
+        let way = if all.len() % 2 == 0 { Way::Out } else { Way::In };
+        let offload = generator.packet(&mut packet, way, false);
+        all.extend(bench.sent(way, &packet, offload));
+    }
+    all
 }
 
 /// The same with many seeds, from `first` on, by as many threads as there are cores. Every fourth seed is a sound row.
