@@ -20,7 +20,8 @@ struct Claim {
     since: Timestamp,
     /// When somebody has objected. What leaves at that very moment was under way.
     lost: Option<Timestamp>,
-    /// It was claimed before, and nobody objected: flows that keep an X go on while it is in doubt.
+    /// It was claimed before, and nobody objected. While it is in doubt flows that keep an X go on, and a line that takes it
+    /// over at that very moment may still speak for it, strict or not.
     again: bool,
 }
 
@@ -113,9 +114,9 @@ impl Observer {
             let claims = &self.claims;
             return Err(format!("{x} speaks on {link} although somebody else has it: {spoken:?} {claims:?}"));
         }
-        let certain = now.since(claim.since) >= DAD_WAIT;
+        let certain = claim.again || now.since(claim.since) >= DAD_WAIT;
         // Packets of apps that were in the tunnel when X changed leave by the new one, strict or not.
-        let queued = (claim.since == now || claim.again) && matches!(spoken, Spoken::Packet { .. });
+        let queued = claim.since == now && matches!(spoken, Spoken::Packet { .. });
         if (sure || self.strict.is_some_and(|since| claim.since > since)) && !certain && !queued {
             let strict = self.strict;
             return Err(format!("{x} speaks on {link} before it may: {spoken:?} {claim:?} {strict:?}"));
