@@ -52,10 +52,11 @@ fn moved(old: u16, before: u16, after: u16) -> u16 {
 /// The checksum field after translation, where the right one was `before` and is `after`. What was right is right; what
 /// was wrong stays wrong by as much, so that nobody takes a damaged packet for a sound one.
 pub(crate) fn carried(old: u16, before: u16, after: u16) -> u16 {
-    if same(before, after) {
-        old
-    } else if old == before {
+    // Before anything else: of an echo reply of nothing but zeroes the right one was 0 and is 0xffff, which count as the same.
+    if old == before {
         after
+    } else if same(before, after) {
+        old
     } else {
         moved(old, before, after)
     }

@@ -20,7 +20,7 @@ struct Claim {
     since: Timestamp,
     /// When somebody has objected. What leaves at that very moment was under way.
     lost: Option<Timestamp>,
-    /// It was claimed before, and nobody objected. While it is in doubt flows that keep an X go on, and a line that takes it
+    /// It was claimed before, and nobody objected. A known fault (docs/decisions/0008-sleep.md): while it is in doubt flows that keep an X go on, and a line that takes it
     /// over at that very moment may still speak for it, strict or not.
     again: bool,
 }
