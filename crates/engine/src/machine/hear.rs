@@ -148,6 +148,9 @@ impl Engine {
             self.rearming.ended(flows);
             return self.push(Action::StatusChanged);
         }
+        if matches!(event, PlaneEvent::Claimed(x) if self.is_outdated(generation, x)) {
+            return;
+        }
         if self.spare.as_ref().is_some_and(|spare| spare.config.plane.generation == generation) {
             return self.on_spare(&event, now);
         }
@@ -205,6 +208,15 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Whether X has come into doubt since this line began to ask for it: it is asked for again, and the former answer is
+    /// none.
+    fn is_outdated(&self, generation: Generation, x: Ipv6Addr) -> bool {
+        let plane = self.plane.as_ref().map(|plane| &plane.config);
+        let beside = self.spare.iter().chain(&self.twin).map(|beside| &beside.config.plane);
+        let line = plane.into_iter().chain(beside).find(|config| config.generation == generation);
+        line.is_some_and(|config| config.v6 == x && config.round != self.round_of(x))
     }
 
     fn on_spare(&mut self, event: &PlaneEvent, now: Timestamp) {

@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// How often the /64 of an X has come into doubt.
-    fn round_of(&self, v6: Ipv6Addr) -> u32 {
+    pub(super) fn round_of(&self, v6: Ipv6Addr) -> u32 {
         self.claims.iter().find(|(net, _)| net.contains(&v6)).map_or(0, |(_, claim)| claim.round)
     }
 

@@ -176,6 +176,27 @@ fn strict_waits_for_its_claim_again() {
 }
 
 #[test]
+fn a_second_x_is_not_taken_on_the_word_of_a_former_round() {
+    let mut world = asleep();
+    world.network.add_address(ETH, "2001:db8:9::5/64");
+    world.network.deprecate(ETH, "2001:db8:1::5/64");
+    world.look();
+    let (x, next) = (world.x(), world.twin.as_ref().unwrap().plane.v6);
+    world.plane = Answer::Later;
+    wakes(&mut world);
+    world.report_twin(PlaneEvent::Claimed(next));
+    assert_eq!((world.x(), world.running.as_ref().unwrap().owned), (x, false));
+    world.plane = Answer::Done;
+    world.plane_starts();
+    assert!(world.twin.is_none(), "one after the other");
+    world.claimed();
+    let twin = world.twin.clone().unwrap().plane;
+    assert_eq!((twin.v6, twin.round, twin.owned), (next, 1, false), "asked for again");
+    world.report_twin(PlaneEvent::Claimed(next));
+    assert_eq!(world.x(), next);
+}
+
+#[test]
 fn resolvers_are_asked_again() {
     let mut world = World::started(Network::ipv6_only());
     world.option(ETH, &rdnss_option("2001:db8::53", u32::MAX));
