@@ -84,6 +84,10 @@ impl<'a, I: PlaneIo> Down<'a, I> {
 
     fn switch(&mut self, role: Arc<Role>) {
         self.agent.renew(agent_config(&role), self.shared.clock.now());
+        if !self.agent.is_claimed() {
+            // Before anybody is asked: from then on nothing leaves by the role that goes.
+            self.line.note_claim(None);
+        }
         self.translator.replace(role.translator.clone());
         self.prober = Prober::new(role.config.v6, role.config.pref64);
         self.probing = None;
@@ -115,7 +119,11 @@ impl<'a, I: PlaneIo> Down<'a, I> {
     }
 
     fn send(&self, buf: &mut PacketBuf, packet: &[u8]) {
-        if buf.set_packet(packet) && self.line.port.send(buf, self.role.gateway_mac.get()).is_err() {
+        if !buf.set_packet(packet) {
+            return;
+        }
+        let gateway = self.role.gateway_mac.get();
+        if !self.line.may_send(&self.role) || self.line.port.send(buf, gateway).is_err() {
             self.shared.counters.send_error();
         }
     }
@@ -182,7 +190,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
             }
             Verdict::Reply(reason) => {
                 counters.drop(reason);
-                if self.odd.errors.take(now()) {
+                if self.line.may_send(&self.role) && self.odd.errors.take(now()) {
                     // An error message is a courtesy; losing one is no loss.
                     let _ = self.line.port.send(buf, from);
                 }
@@ -222,8 +230,14 @@ impl<'a, I: PlaneIo> Down<'a, I> {
         }
         while let Some(event) = self.agent.poll_event() {
             let event = match event {
-                AgentEvent::Claimed(address) => PlaneEvent::Claimed(address),
-                AgentEvent::Duplicate(address) => PlaneEvent::Duplicate(address),
+                AgentEvent::Claimed(address) => {
+                    self.line.note_claim(Some(self.role.config.round));
+                    PlaneEvent::Claimed(address)
+                }
+                AgentEvent::Duplicate(address) => {
+                    self.line.note_claim(None);
+                    PlaneEvent::Duplicate(address)
+                }
                 AgentEvent::GatewayMac(mac) => {
                     self.role.gateway_mac.set(mac);
                     continue;

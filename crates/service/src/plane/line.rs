@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use engine::flow::Home;
-use model::{Generation, MacAddress, PlaneConfig, ProbeTarget, SpareConfig};
+use model::{Dad, Generation, MacAddress, PlaneConfig, ProbeTarget, SpareConfig};
 use platform_api::{HostError, PlaneIo, PortConfig, Waker};
 
 use super::lane::Lane;
@@ -71,6 +71,8 @@ pub(super) struct Line<I: PlaneIo> {
     pub(super) wake: I::Waker,
     /// Its thread has ended by itself.
     dead: AtomicBool,
+    /// The round in which nobody has objected to X, plus one; 0: none yet.
+    claimed: AtomicU64,
     orders: Orders<Order>,
 }
 
@@ -111,8 +113,29 @@ impl<I: PlaneIo> Line<I> {
             stop: AtomicBool::new(false),
             wake: io.waker()?,
             dead: AtomicBool::new(false),
+            claimed: AtomicU64::new(0),
             orders: Orders::default(),
         }))
+    }
+
+    /// In this round nobody has objected to X; `None`: that is to be seen again, or somebody has.
+    pub(super) fn note_claim(&self, round: Option<u32>) {
+        self.claimed.store(round.map_or(0, |round| u64::from(round) + 1), Ordering::Relaxed);
+    }
+
+    /// Whether packets may leave from X as `role` has it. Strict duplicate detection waits for its answer (RFC 4862 section
+    /// 5.4), for flows that an X in doubt is kept for, too.
+    #[inline]
+    pub(super) fn may_send(&self, role: &Role) -> bool {
+        let config = &role.config;
+        match config.dad {
+            Dad::Optimistic => true,
+            Dad::Strict => {
+                let claimed = self.claimed.load(Ordering::Relaxed) == u64::from(config.round) + 1;
+                // Where it does not answer, another line of ours has claimed X.
+                !role.answers || config.owned || claimed
+            }
+        }
     }
 
     pub(super) fn assign(&self, role: Arc<Role>) {

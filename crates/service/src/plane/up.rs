@@ -230,6 +230,11 @@ fn send<I: PlaneIo>(
     buf: &mut PacketBuf,
 ) -> bool {
     let counters = &*shared.counters;
+    if !way.line.may_send(&way.role) {
+        // Its flow goes on when X is ours again.
+        counters.send_error();
+        return false;
+    }
     let bytes = buf.len();
     let (port, gateway) = (&way.line.port, way.role.gateway_mac.get());
     let verdict = translator.v4_to_v6(buf);

@@ -20,9 +20,6 @@ struct Claim {
     since: Timestamp,
     /// When somebody has objected. What leaves at that very moment was under way.
     lost: Option<Timestamp>,
-    /// It was claimed before, and nobody objected. A known fault (docs/decisions/0008-sleep.md): while it is in doubt flows that keep an X go on, and a line that takes it
-    /// over at that very moment may still speak for it, strict or not.
-    again: bool,
 }
 
 /// Remembers who has claimed what.
@@ -84,10 +81,7 @@ impl Observer {
                 match Message::parse(mac, &frame[14..]).map_err(|error| format!("a frame that is {error}"))? {
                     Message::Solicitation { source, target, .. } if source.is_unspecified() => {
                         self.early.remove(&target);
-                        let before = self.claims.get(&(link, target));
-                        let sure = |claim: &Claim| claim.again || now.since(claim.since) >= DAD_WAIT;
-                        let again = before.is_some_and(|claim| claim.lost.is_none() && sure(claim));
-                        self.claims.insert((link, target), Claim { since: now, lost: None, again });
+                        self.claims.insert((link, target), Claim { since: now, lost: None });
                         return Ok(Spoken::Claim(target));
                     }
                     Message::Solicitation { source, target, .. } => {
@@ -114,7 +108,7 @@ impl Observer {
             let claims = &self.claims;
             return Err(format!("{x} speaks on {link} although somebody else has it: {spoken:?} {claims:?}"));
         }
-        let certain = claim.again || now.since(claim.since) >= DAD_WAIT;
+        let certain = now.since(claim.since) >= DAD_WAIT;
         // Packets of apps that were in the tunnel when X changed leave by the new one, strict or not.
         let queued = claim.since == now && matches!(spoken, Spoken::Packet { .. });
         if (sure || self.strict.is_some_and(|since| claim.since > since)) && !certain && !queued {

@@ -50,6 +50,7 @@ fn after_sleep_x_is_claimed_again_and_ipv4_stays() {
     // Duplicate detection asks from the unspecified address.
     let claims = || solicits([0; 16], x.octets());
     claims();
+    fake.rest();
     fake.advance(Duration::from_secs(1));
     // The first that is asked from X: it is ours.
     solicits(x.octets(), ROUTER.parse::<Ipv6Addr>().unwrap().octets());
