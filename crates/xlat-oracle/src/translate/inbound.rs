@@ -61,18 +61,19 @@ pub(super) fn translate(oracle: &mut Oracle, packet: &mut Vec<u8>, mut offload: 
         ip.payload = packet[40 + ip.extensions..].to_vec();
         (offload, task.unfinished) = (Offload::default(), Unfinished::No);
     }
+    if is_error {
+        // Of a long one, the quotation is cut.
+        return icmp_error(oracle, &ip, src);
+    }
+    if ip.next == ICMPV6 && ip.payload.len() >= 8 && !matches!(ip.payload[0], 128 | 129) {
+        return silent("icmp-type");
+    }
     if 20 + ip.payload.len() > 65_535 {
         return silent("too-long");
     }
     let offset = ip.fragment.map_or(0, |fragment| fragment.offset);
     if ip.fragment.is_some() && usize::from(offset) * 8 + ip.payload.len() + 20 > 65_535 {
         return silent("bad-fragment");
-    }
-    if is_error {
-        return icmp_error(oracle, &ip, src);
-    }
-    if ip.next == ICMPV6 && ip.payload.len() >= 8 && !matches!(ip.payload[0], 128 | 129) {
-        return silent("icmp-type");
     }
     size(oracle, &ip, task)?;
     ordinary(oracle, &ip, src, offload, task)
