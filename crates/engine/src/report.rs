@@ -125,7 +125,7 @@ impl Engine {
         let mut drops: std::collections::BTreeMap<String, u64> =
             counters.drops.iter().map(|(reason, count)| (reason.name().to_owned(), *count)).collect();
         if counters.send_errors > 0 {
-            drops.insert("send-error".into(), counters.send_errors);
+            drops.insert(model::SEND_ERROR.into(), counters.send_errors);
         }
         Some(ClatStatus {
             iface: plane.tun.clone()?,

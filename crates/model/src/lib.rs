@@ -35,7 +35,8 @@ pub use network::{
 };
 pub use news::{LinkNews, PortalAnswer};
 pub use plane::{
-    Beside, CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, SpareConfig, TrafficSample, UplinkConfig,
+    Beside, CounterSnapshot, Generation, PlaneConfig, PlaneEvent, PlaneKind, SEND_ERROR, SpareConfig, TrafficSample,
+    UplinkConfig,
 };
 pub use rearm::{Departure, REARM_REASONS, Rearm, RearmStep};
 pub use selection::{InterfaceGlob, ProbeTarget};

@@ -100,6 +100,10 @@ pub struct SpareConfig {
     pub lingers: bool,
 }
 
+/// Beside the translator's reasons in the status: a translated packet that the system did not take, or that was held back
+/// because X is in doubt.
+pub const SEND_ERROR: &str = "send-error";
+
 /// What went through the plane since it was last asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrafficSample {
@@ -170,7 +174,7 @@ pub struct CounterSnapshot {
     pub bytes_in: u64,
     /// Drops by the translator's reason, those not zero.
     pub drops: Vec<(DropReason, u64)>,
-    /// Packets the kernel did not take from us.
+    /// Packets that were not taken from us, or that were held back; see [`SEND_ERROR`].
     pub send_errors: u64,
     /// Duration between the service's start and the last translated reply.
     pub last_reply: Option<Timestamp>,

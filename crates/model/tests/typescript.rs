@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use everclat_model::{
-    Bytes, Cause, ClatStatus, Code, ConfigProblem, Departure, Evidence, EvidenceKind, Ignored, InterfaceStatus, Origin,
-    Owner, PauseStatus, PlaneKind, Pref64Source, Pref64Status, Product, REARM_REASONS, Rearm, RearmStep, Rearms,
-    ServiceInfo, SettingEntry, SpareStatus, State, Status, UplinkStatus, key_references,
+    Bytes, Cause, ClatStatus, Code, ConfigProblem, Departure, DropReason, Evidence, EvidenceKind, Ignored,
+    InterfaceStatus, Origin, Owner, PauseStatus, PlaneKind, Pref64Source, Pref64Status, Product, REARM_REASONS, Rearm,
+    RearmStep, Rearms, SEND_ERROR, ServiceInfo, SettingEntry, SpareStatus, State, Status, UplinkStatus, key_references,
 };
 use ts_rs::{Config, TS};
 
@@ -23,6 +23,8 @@ fn types_are_up_to_date() {
     let mut text = String::from("// Made from crates/model by its test `typescript`; do not edit by hand.\n");
     list(&mut text, "Every code, in order of number.", "CODES", Code::ALL.iter().map(|code| code.as_str()));
     let keys = key_references();
+    let drops = DropReason::ALL.iter().map(|reason| reason.name()).chain([SEND_ERROR]);
+    list(&mut text, "Why packets were dropped.", "DROP_REASONS", drops);
     list(&mut text, "Why IPv4 had to be armed again.", "REARM_REASONS", REARM_REASONS.into_iter());
     list(&mut text, "What was done to arm it again.", "REARM_STEPS", RearmStep::ALL.iter().map(|step| step.name()));
     list(&mut text, "Why an uplink was left.", "DEPARTURES", Departure::ALL.iter().map(|left| left.name()));

@@ -35,6 +35,47 @@ export const CODES = [
   'CL-904',
 ] as const;
 
+/** Why packets were dropped. */
+export const DROP_REASONS = [
+  'truncated',
+  'not-ipv4',
+  'not-ipv6',
+  'bad-header-length',
+  'bad-ipv4-checksum',
+  'bad-total-length',
+  'foreign-source',
+  'illegal-source',
+  'private-source',
+  'illegal-destination',
+  'private-destination',
+  'not-for-us',
+  'not-from-pref64',
+  'ttl-expired',
+  'too-big',
+  'too-long',
+  'source-route',
+  'routing-header',
+  'extension-header',
+  'fragmented-extension',
+  'bad-fragment',
+  'fragment-without-checksum',
+  'fragmented-icmp',
+  'bad-transport',
+  'udp-zero-checksum',
+  'udp-zero-checksum-fragment',
+  'igmp',
+  'wrong-icmp-family',
+  'icmp-type',
+  'icmp-code',
+  'icmp-pointer',
+  'bad-icmp-checksum',
+  'bad-inner-packet',
+  'foreign-inner-packet',
+  'nested-icmp-error',
+  'bad-offload',
+  'send-error',
+] as const;
+
 /** Why IPv4 had to be armed again. */
 export const REARM_REASONS = [
   'address-changed',

@@ -1,4 +1,4 @@
-import type { Code, DEPARTURES, REARM_REASONS, REARM_STEPS, SETTING_KEYS } from '../generated/model';
+import type { Code, DEPARTURES, DROP_REASONS, REARM_REASONS, REARM_STEPS, SETTING_KEYS } from '../generated/model';
 import type { ActionName, FailedKind } from '../generated/view';
 import type { LinkName, Note, Verdict } from './chain';
 import type { Team } from './codes';
@@ -138,6 +138,7 @@ export interface Dictionary {
     bytes: string;
     inOut: string;
     drops: string;
+    drop: Record<(typeof DROP_REASONS)[number], string>;
     evidence: string;
     traffic: string;
     probe: string;

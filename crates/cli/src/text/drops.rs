@@ -1,9 +1,13 @@
 //! Dropped packets in words.
 
-use model::{ClatStatus, DropReason};
+use model::{ClatStatus, DropReason, SEND_ERROR};
 
 /// From so many packets on it is worth a line to those who did not ask: fewer are a program's look round.
 const OFTEN: u64 = 10;
+
+/// What is said of [`SEND_ERROR`].
+pub(super) const NOT_TAKEN: &str =
+    "not taken by the network card or the system, or held back while the address is in doubt";
 
 /// A line each.
 pub(super) fn each(clat: &ClatStatus) -> impl Iterator<Item = String> {
@@ -11,6 +15,7 @@ pub(super) fn each(clat: &ClatStatus) -> impl Iterator<Item = String> {
         let packets = if *count == 1 { "packet" } else { "packets" };
         match DropReason::ALL.iter().find(|reason| reason.name() == name) {
             Some(reason) => format!("{count} {packets}: {} ({name})", why(*reason)),
+            None if name == SEND_ERROR => format!("{count} {packets}: {NOT_TAKEN} ({name})"),
             // Words that only a newer service has stay as they are.
             None => format!("{count} {packets}: {name}"),
         }

@@ -1,4 +1,4 @@
-use model::{Code, DropReason, Owner, PauseStatus, Rearms};
+use model::{Code, DropReason, Owner, PauseStatus, Rearms, SEND_ERROR};
 
 use super::*;
 
@@ -118,11 +118,14 @@ fn private_destinations_are_explained() {
 }
 
 #[test]
-fn every_reason_for_a_drop_is_told_and_in_the_manual() {
+fn every_reason_for_a_drop_is_told_in_manual_and_window_alike() {
     let manual = include_str!("../../../../docs/cli.md");
-    for reason in DropReason::ALL {
-        let row = format!("| `{}` | {} |\n", reason.name(), drops::why(*reason));
+    let window: serde_json::Value = serde_json::from_str(include_str!("../../../../ui/src/i18n/en.json")).unwrap();
+    let reasons = DropReason::ALL.iter().map(|reason| (reason.name(), drops::why(*reason)));
+    for (name, words) in reasons.chain([(SEND_ERROR, drops::NOT_TAKEN)]) {
+        let row = format!("| `{name}` | {words} |\n");
         assert!(manual.contains(&row), "not in the manual: {row}");
+        assert_eq!(window["helpdesk"]["drop"][name], words, "{name}");
     }
 }
 
