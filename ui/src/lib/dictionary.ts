@@ -68,6 +68,7 @@ export interface Dictionary {
     trying: string;
     since: string;
     pausedBecause: string;
+    private: Plural;
     failed: Record<ActionName, string>;
     failure: Record<FailedKind, string>;
   };

@@ -172,6 +172,11 @@ const REST: Story[] = [
     says: ['NAT64 prefix (PREF64)', '2001:db8:64::/96', 'router advertisement', 'hidden', 'illegal-destination'],
   },
   {
+    name: 'private-destinations',
+    view: showing('working', { clat: { ...CLAT, drops: { 'private-destination': 1_204 } } }),
+    says: ['1,204 packets to private IPv4 addresses', 'need IPv6 or a VPN'],
+  },
+  {
     name: 'details-addresses',
     view: showing('working', { rearms: REARMS }),
     clicks: ['details summary', 'details .reveal input'],
