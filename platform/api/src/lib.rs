@@ -64,6 +64,10 @@ pub enum HostEvent {
 /// later snapshot does not hold.
 pub const EVENT_QUEUE: usize = 256;
 
+/// How many packets go together at most: enough that what a system call costs by itself is shared, few enough that the
+/// first of them leaves some microseconds later only.
+pub const AT_ONCE: usize = 16;
+
 /// The tunnel of a running plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TunId {
@@ -230,6 +234,21 @@ pub trait TunDevice<W>: Send + Sync + 'static {
     fn wait(&self, waker: &W) -> io::Result<Ready>;
 }
 
+/// A packet that came in on the uplink.
+#[derive(Debug)]
+pub struct Frame {
+    /// The IPv6 packet.
+    pub packet: PacketBuf,
+    /// Who sent the frame.
+    pub from: MacAddress,
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self { packet: PacketBuf::new(), from: MacAddress([0; 6]) }
+    }
+}
+
 /// The IPv6 side: whole frames on the uplink, past the host's own stack.
 pub trait UplinkPort<W>: Send + Sync + 'static {
     /// Takes the next IPv6 packet into `buf` and says who sent the frame; `None` when there is none.
@@ -238,11 +257,34 @@ pub trait UplinkPort<W>: Send + Sync + 'static {
     /// When the interface is gone. An interface that is down is not an error.
     fn recv(&self, buf: &mut PacketBuf) -> io::Result<Option<MacAddress>>;
 
+    /// Takes the next packets, in the order they came in, one for each of `frames` and says how many there were. Fewer than
+    /// there is room for: [`wait`](Self::wait) knows whether there are more.
+    ///
+    /// # Errors
+    /// See [`recv`](Self::recv); what was taken before is lost.
+    fn recv_all(&self, frames: &mut [Frame]) -> io::Result<usize> {
+        let mut taken = 0;
+        for frame in frames {
+            let Some(from) = self.recv(&mut frame.packet)? else { break };
+            frame.from = from;
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
     /// Sends the IPv6 packet in `buf` to the link-layer address `to`.
     ///
     /// # Errors
     /// When the system did not take it; the packet is lost.
     fn send(&self, buf: &mut PacketBuf, to: MacAddress) -> io::Result<()>;
+
+    /// Sends all of `bufs` in their order, each of them once. `sent` hears of each, by its place in `bufs` and in their
+    /// order: one that the system did not take is lost, and keeps none of the others back.
+    fn send_all(&self, bufs: &mut [PacketBuf], to: MacAddress, mut sent: impl FnMut(usize, io::Result<()>)) {
+        for (place, buf) in bufs.iter_mut().enumerate() {
+            sent(place, self.send(buf, to));
+        }
+    }
 
     /// Sends a whole Ethernet frame.
     ///

@@ -3,5 +3,5 @@
 mod packet;
 mod watch;
 
-pub(crate) use packet::{bind_to_link, enable_vnet_header};
+pub(crate) use packet::{bind_to_link, enable_vnet_header, recv_many};
 pub(crate) use watch::watch;
