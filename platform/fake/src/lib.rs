@@ -240,6 +240,11 @@ impl Fake {
         self.shared.change(|state| state.from_apps.push_back(packet.to_vec()));
     }
 
+    /// Apps send several at the same moment: nobody reads the first before the last is there.
+    pub fn apps_send(&self, packets: &[Vec<u8>]) {
+        self.shared.change(|state| state.from_apps.extend(packets.iter().cloned()));
+    }
+
     /// The next packet that an app gets.
     ///
     /// # Panics
@@ -259,6 +264,11 @@ impl Fake {
     /// The same on any uplink. Without a port there, it is lost.
     pub fn link_sends_on(&self, link: u32, from: MacAddress, packet: &[u8]) {
         self.shared.change(|state| state.arrive(link, from, packet));
+    }
+
+    /// Several packets come in on [`ETH`] at the same moment.
+    pub fn link_sends_all(&self, from: MacAddress, packets: &[Vec<u8>]) {
+        self.shared.change(|state| packets.iter().for_each(|packet| state.arrive(ETH, from, packet)));
     }
 
     /// The next thing that left on [`ETH`].

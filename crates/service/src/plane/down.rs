@@ -9,10 +9,11 @@ use arc_swap::Cache;
 use engine::nd::{Agent, AgentConfig, AgentEvent, Message};
 use engine::probe::Prober;
 use model::{MacAddress, PlaneEvent, Timestamp};
-use platform_api::{PlaneIo, TunDevice, UplinkPort};
+use platform_api::{AT_ONCE, Frame, PlaneIo, TunDevice, UplinkPort};
 use xlat::{DUMMY_SOURCE, PacketBuf, Translator, Verdict};
 
 use super::Shared;
+use super::batch::LARGE;
 use super::counters::add;
 use super::limit::Limit;
 use super::line::{Line, Order, Role};
@@ -33,7 +34,7 @@ const SOURCE: usize = 12;
 pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, line: &Line<I>) {
     let mut role = Cache::new(&line.role);
     let mut down = Down::new(shared, line, Arc::clone(role.load()));
-    let mut buf = PacketBuf::new();
+    let mut frames: [Frame; AT_ONCE] = std::array::from_fn(|_| Frame::default());
     loop {
         let latest = role.load();
         if !Arc::ptr_eq(latest, &down.role) {
@@ -42,8 +43,9 @@ pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, line: &Line<I>) {
         if line.stop.load(Ordering::Acquire) {
             return;
         }
-        down.obey(&mut buf);
-        if let Err(error) = down.drain(&mut buf).and_then(|()| down.rest()) {
+        let [Frame { packet: buf, .. }, ..] = &mut frames;
+        down.obey(buf);
+        if let Err(error) = down.drain(&mut frames).and_then(|more| if more { Ok(()) } else { down.rest() }) {
             return shared.report(line.dies(), PlaneEvent::Failed(format!("the uplink's socket is gone: {error}")));
         }
     }
@@ -61,6 +63,8 @@ struct Down<'a, I: PlaneIo> {
     odd: Odd,
     /// This configuration has seen a reply, and the engine knows.
     replied: bool,
+    /// The last packet was: the next one probably is, too, and goes alone. Those behind it would only make it wait.
+    large: bool,
 }
 
 /// After so many packets the thread looks whether it should do something else.
@@ -76,6 +80,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
             probing: None,
             odd: Odd::new(Limit::to_the_network(now)),
             replied: false,
+            large: false,
             shared,
             line,
             role,
@@ -128,17 +133,20 @@ impl<'a, I: PlaneIo> Down<'a, I> {
         }
     }
 
-    /// Takes what there is.
-    fn drain(&mut self, buf: &mut PacketBuf) -> std::io::Result<()> {
+    /// Takes what there is. Says whether there may be more.
+    fn drain(&mut self, frames: &mut [Frame]) -> std::io::Result<bool> {
         let mut replies = false;
-        for _ in 0..BATCH {
-            let Some(from) = self.line.port.recv(buf)? else { break };
-            if is_neighbour_discovery(buf.packet()) {
-                if let Ok(message) = Message::parse(from, buf.packet()) {
-                    self.agent.handle(&message);
-                }
-            } else if self.probing.is_none() || !self.is_answer(buf) {
-                replies |= self.forward(buf, from);
+        let mut more = true;
+        let mut left = BATCH;
+        while more && left > 0 {
+            let room = if self.large { 1 } else { AT_ONCE };
+            let frames = frames.get_mut(..room).unwrap_or_default();
+            let taken = self.line.port.recv_all(frames)?;
+            more = taken == room;
+            left = left.saturating_sub(taken);
+            for Frame { packet, from } in frames.iter_mut().take(taken) {
+                self.large = packet.len() > LARGE;
+                replies |= self.handle(packet, *from);
             }
         }
         let now = self.shared.clock.now();
@@ -152,7 +160,21 @@ impl<'a, I: PlaneIo> Down<'a, I> {
         }
         self.agent.handle_timeout(now);
         self.speak();
-        Ok(())
+        Ok(more)
+    }
+
+    /// Says what [`forward`](Self::forward) says.
+    fn handle(&mut self, buf: &mut PacketBuf, from: MacAddress) -> bool {
+        if is_neighbour_discovery(buf.packet()) {
+            if let Ok(message) = Message::parse(from, buf.packet()) {
+                self.agent.handle(&message);
+            }
+            return false;
+        }
+        if self.probing.is_some() && self.is_answer(buf) {
+            return false;
+        }
+        self.forward(buf, from)
     }
 
     /// Whether the packet was the answer to a probe; then nobody else gets it.

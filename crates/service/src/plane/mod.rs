@@ -4,6 +4,7 @@
 //! Lines beside the one in use: the second uplink is kept ready, its port open, its X claimed and answered for; taking it
 //! is one swap of a pointer. Flows that began on a line may go on there for a while.
 
+mod batch;
 mod close;
 mod counters;
 mod down;

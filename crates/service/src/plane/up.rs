@@ -1,14 +1,16 @@
 //! From the host's apps to the network.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arc_swap::{ArcSwap, Cache};
 use engine::flow::{self, Flows, KEPT, NEVER_TOO_BIG, Repeated, Repetition};
 use model::PlaneEvent;
-use platform_api::{PlaneIo, TunDevice, UplinkPort};
-use xlat::{DropReason, PacketBuf, Translator, Verdict};
+use platform_api::{AT_ONCE, PlaneIo, TunDevice, UplinkPort};
+use xlat::{DropReason, Fragments, PacketBuf, Translator, Verdict};
 
+use super::batch::{Batch, LARGE, Leaving};
 use super::counters::add;
 use super::limit::Limit;
 use super::odd::Odd;
@@ -29,20 +31,22 @@ const LOOK: u16 = 2;
 /// Runs until the plane is stopped or the tunnel is gone. Gives back the flows.
 pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, flows: Flows) -> Flows {
     let mut up = Up::new(shared, flows);
-    let mut buf = PacketBuf::new();
+    let (mut buf, mut batch) = (PacketBuf::new(), Batch::new());
+    // After a rest the first packet does not wait until it is known whether there are others.
+    let mut room = 1;
     loop {
         up.tick();
+        let mut left = BATCH;
         let mut more = true;
-        for _ in 0..BATCH {
+        while more && left > 0 {
             up.follow();
-            more = match shared.tun.recv(&mut buf) {
+            let collected = up.collect(&mut buf, &mut batch, room, &mut left);
+            up.flush(&mut batch);
+            more = match collected {
                 Ok(more) => more,
                 Err(error) => return up.gone(&error),
             };
-            if !more {
-                break;
-            }
-            up.forward(&mut buf);
+            room = AT_ONCE;
         }
         if shared.stop.load(Ordering::Acquire) {
             return up.flows;
@@ -54,6 +58,7 @@ pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, flows: Flows) -> Flows {
         if let Err(error) = shared.tun.wait(&shared.wake_up) {
             return up.gone(&error);
         }
+        room = 1;
     }
 }
 
@@ -148,40 +153,137 @@ impl<'a, I: PlaneIo> Up<'a, I> {
         }
     }
 
-    fn forward(&mut self, buf: &mut PacketBuf) {
+    /// Takes packets from apps until as many are ready as there is `room` for, one of them is large, there are no more, or
+    /// `left` is used up. Says whether there may be more.
+    fn collect(
+        &mut self,
+        buf: &mut PacketBuf,
+        batch: &mut Batch,
+        room: usize,
+        left: &mut usize,
+    ) -> std::io::Result<bool> {
+        while batch.len() < room && *left > 0 {
+            if !self.shared.tun.recv(buf)? {
+                return Ok(false);
+            }
+            *left -= 1;
+            let is_large = buf.len() > LARGE;
+            self.forward(buf, batch);
+            if is_large {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    fn forward(&mut self, buf: &mut PacketBuf, batch: &mut Batch) {
         // The kernel speaks IPv6 on every interface, if only to report multicast groups; the tunnel is for IPv4.
         if buf.packet().first().is_some_and(|byte| byte >> 4 == 6) {
             return;
         }
-        match self.flows.route(buf.packet()) {
+        let kept = match self.flows.route(buf.packet()) {
             flow::Way::InUse => {
                 // A single one that is large: what flows comes in super-packets.
                 if buf.len() > usize::from(NEVER_TOO_BIG) && !buf.vnet.is_gso() {
                     self.look(buf);
                 }
-                let ways = &*self.ways;
-                let destination = buf.packet().get(DESTINATION..).and_then(|rest| rest.first_chunk::<4>()).copied();
-                let sent = send(self.shared, &ways.used, &mut self.used, &mut self.odd, buf);
-                if sent && destination.is_some_and(|destination| self.shared.traffic.sent(destination.into())) {
-                    self.shared.report(ways.used.role.config.generation, PlaneEvent::Traffic);
-                }
+                None
             }
-            flow::Way::Kept(number) => {
-                let way = self.ways.kept.get(number).and_then(Option::as_ref);
-                let translator = self.kept.get_mut(number).and_then(Option::as_mut);
-                let odd = &mut self.odd;
-                let sent =
-                    way.zip(translator).is_some_and(|(way, translator)| send(self.shared, way, translator, odd, buf));
-                if sent {
-                    add(&self.shared.counters.outgoing.kept, 1);
-                }
-            }
+            flow::Way::Kept(number) => Some(number),
             flow::Way::None => {
                 if let Some(answer) = self.flows.answer(buf.packet()) {
                     let _ = buf.set_packet(&answer) && self.shared.tun.send(buf).is_ok();
                 }
+                return;
+            }
+        };
+        let destination = buf.packet().get(DESTINATION..).and_then(|rest| rest.first_chunk::<4>()).copied();
+        let leaving = Leaving { kept, bytes: buf.len(), destination: destination.map(Ipv4Addr::from) };
+        if let Some(fragments) = self.translate(buf, batch, leaving) {
+            self.send_fragments(fragments, buf, batch, leaving);
+        }
+    }
+
+    /// Translates; what may leave as it is joins the batch. Gives what has to be cut.
+    fn translate(&mut self, buf: &mut PacketBuf, batch: &mut Batch, leaving: Leaving) -> Option<Fragments> {
+        let (shared, counters) = (self.shared, &*self.shared.counters);
+        if self.way(leaving.kept).is_none() {
+            // Its flow goes on when X is ours again.
+            counters.send_error();
+            return None;
+        }
+        let translator = match leaving.kept {
+            None => &mut self.used,
+            Some(number) => self.kept.get_mut(number).and_then(Option::as_mut)?,
+        };
+        let verdict = translator.v4_to_v6(buf);
+        let now = || shared.clock.now();
+        match self.odd.judge(verdict, buf, counters, now, |buf| translator.v4_to_v6(buf))? {
+            Verdict::Forward => {
+                if !batch.add(buf, leaving) {
+                    self.flush(batch);
+                    batch.add(buf, leaving);
+                }
+                None
+            }
+            Verdict::Fragments(fragments) => Some(fragments),
+            Verdict::Reply(reason) => {
+                counters.drop(reason);
+                // As in the kernel, what Path MTU Discovery needs is not limited: without it connections hang.
+                if reason == DropReason::TooBig || self.odd.errors.take(now()) {
+                    // An answer the host does not take is one packet less; there is nobody else to tell.
+                    let _ = shared.tun.send(buf);
+                }
+                None
+            }
+            Verdict::Drop(reason) => {
+                counters.drop(reason);
+                None
             }
         }
+    }
+
+    /// Has the batch leave. A packet that the system does not take is lost; it is counted, and the others go.
+    fn flush(&self, batch: &mut Batch) {
+        let shared = self.shared;
+        batch.leave(|kept, bufs, leaving| {
+            let Some(way) = self.way(kept) else {
+                return bufs.iter().for_each(|_| shared.counters.send_error());
+            };
+            let mut left = Left::default();
+            way.line.port.send_all(bufs, way.role.gateway_mac.get(), |place, sent| match (leaving.get(place), sent) {
+                (Some(leaving), Ok(())) => left.note(shared, leaving),
+                (None, _) | (_, Err(_)) => shared.counters.send_error(),
+            });
+            left.count(shared, way, kept);
+        });
+    }
+
+    /// Sends the pieces of one packet, behind those that are ready.
+    #[cold]
+    fn send_fragments(&self, mut fragments: Fragments, buf: &mut PacketBuf, batch: &mut Batch, leaving: Leaving) {
+        self.flush(batch);
+        let Some(way) = self.way(leaving.kept) else { return self.shared.counters.send_error() };
+        let gateway = way.role.gateway_mac.get();
+        let mut sent = Ok(());
+        while fragments.next(buf) {
+            sent = sent.and(way.line.port.send(buf, gateway));
+        }
+        if sent.is_err() {
+            return self.shared.counters.send_error();
+        }
+        let mut left = Left::default();
+        left.note(self.shared, &leaving);
+        left.count(self.shared, way, leaving.kept);
+    }
+
+    /// The way that is meant, as long as packets may leave by it.
+    fn way(&self, kept: Option<usize>) -> Option<&Way<I>> {
+        let way = match kept {
+            None => Some(&self.ways.used),
+            Some(number) => self.ways.kept.get(number).and_then(Option::as_ref),
+        };
+        way.filter(|way| way.line.may_send(&way.role))
     }
 
     /// Whether the large segment is sent again and again; its sender is told if nothing else helps.
@@ -221,53 +323,36 @@ fn translator<I: PlaneIo>(way: &Way<I>) -> Translator {
     way.line.lane.translator(&way.role.translator)
 }
 
-/// Translates and sends. Says whether the packet is on its way.
-fn send<I: PlaneIo>(
-    shared: &Shared<I>,
-    way: &Way<I>,
-    translator: &mut Translator,
-    odd: &mut Odd,
-    buf: &mut PacketBuf,
-) -> bool {
-    let counters = &*shared.counters;
-    if !way.line.may_send(&way.role) {
-        // Its flow goes on when X is ours again.
-        counters.send_error();
-        return false;
+/// Packets that are on their way.
+#[derive(Debug, Default)]
+struct Left {
+    packets: usize,
+    bytes: usize,
+    /// Somebody wants to hear of one of them.
+    rings: bool,
+}
+
+impl Left {
+    fn note<I: PlaneIo>(&mut self, shared: &Shared<I>, leaving: &Leaving) {
+        self.packets += 1;
+        self.bytes += leaving.bytes;
+        if leaving.kept.is_none() {
+            self.rings |= leaving.destination.is_some_and(|destination| shared.traffic.sent(destination));
+        }
     }
-    let bytes = buf.len();
-    let (port, gateway) = (&way.line.port, way.role.gateway_mac.get());
-    let verdict = translator.v4_to_v6(buf);
-    let now = || shared.clock.now();
-    let Some(verdict) = odd.judge(verdict, buf, counters, now, |buf| translator.v4_to_v6(buf)) else { return false };
-    let sent = match verdict {
-        Verdict::Forward => port.send(buf, gateway),
-        Verdict::Fragments(mut fragments) => {
-            let mut sent = Ok(());
-            while fragments.next(buf) {
-                sent = sent.and(port.send(buf, gateway));
-            }
-            sent
+
+    fn count<I: PlaneIo>(self, shared: &Shared<I>, way: &Way<I>, kept: Option<usize>) {
+        if self.packets == 0 {
+            return;
         }
-        Verdict::Reply(reason) => {
-            counters.drop(reason);
-            // As in the kernel, what Path MTU Discovery needs is not limited: without it connections hang.
-            if reason == DropReason::TooBig || odd.errors.take(now()) {
-                // An answer the host does not take is one packet less; there is nobody else to tell.
-                let _ = shared.tun.send(buf);
-            }
-            return false;
+        let outgoing = &shared.counters.outgoing;
+        add(&outgoing.packets, self.packets);
+        add(&outgoing.bytes, self.bytes);
+        if kept.is_some() {
+            add(&outgoing.kept, self.packets);
         }
-        Verdict::Drop(reason) => {
-            counters.drop(reason);
-            return false;
+        if self.rings {
+            shared.report(way.role.config.generation, PlaneEvent::Traffic);
         }
-    };
-    if sent.is_ok() {
-        add(&counters.outgoing.packets, 1);
-        add(&counters.outgoing.bytes, bytes);
-    } else {
-        counters.send_error();
     }
-    sent.is_ok()
 }
