@@ -1,6 +1,8 @@
 //! Whole packets, both sides written out. The bytes come from a script outside this repository that packs the headers
 //! field by field; nothing here computes them.
 
+use everclat_xlat::{Config, Pref64};
+
 use crate::support::{PLAIN, config, hex, inbound, outbound};
 
 #[test]
@@ -47,4 +49,20 @@ fn port_unreachable_from_the_host() {
          60000000 000a1139 0064ff9b 00000000 00000000 c6336401 20010db8 00000000 00000000 0000c1a7
          12340035 000a6b72 6869");
     assert_eq!(outbound(&config(PLAIN), &v4).forwarded(), v6);
+}
+
+/// RFC 7915 appendix A: H6 is 192.0.2.33 and H4 198.51.100.2 under 2001:db8:100::/40. The erratum that doubts these
+/// addresses (4818) was rejected.
+#[test]
+fn the_workflow_of_rfc_7915_appendix_a() {
+    let prefix: Pref64 = "2001:db8:100::/40".parse().unwrap();
+    let config = Config::new(prefix, [192, 0, 2, 33].into(), "2001:db8:1c0:2:21::".parse().unwrap(), 1500);
+    let v4 = hex("4500001f 00074000 40114e70 c0000221 c6336402 12340035 000b8ee9 412e31");
+    let v6 = hex("60000000 000b113f 20010db8 01c00002 00210000 00000000 20010db8 01c63364 00020000 00000000
+         12340035 000be8bf 412e31");
+    assert_eq!(outbound(&config, &v4).forwarded(), v6);
+    let v6 = hex("60000000 000b1140 20010db8 01c63364 00020000 00000000 20010db8 01c00002 00210000 00000000
+         00351234 000be7bf 412e32");
+    let v4 = hex("4500001f 00010000 3f118f76 c6336402 c0000221 00351234 000b8de9 412e32");
+    assert_eq!(inbound(&config, &v6).forwarded(), v4);
 }
