@@ -46,8 +46,13 @@ impl Prefix {
     /// nothing.
     #[must_use]
     pub fn extract(self, v6: V6) -> Option<V4> {
+        (self.covers(v6) && v6[8] == 0).then(|| self.places().map(|place| v6[place]))
+    }
+
+    /// Whether `v6` begins with this prefix.
+    pub(crate) fn covers(self, v6: V6) -> bool {
         let bytes = usize::from(self.length / 8);
-        (v6[..bytes] == self.bits[..bytes] && v6[8] == 0).then(|| self.places().map(|place| v6[place]))
+        v6[..bytes] == self.bits[..bytes]
     }
 }
 
@@ -95,8 +100,8 @@ pub(crate) fn is_nobodys(address: V4) -> bool {
     address[0] == 0 || address[0] == 127 || address[0] >= 224
 }
 
-/// The same for IPv6: unspecified, loopback, multicast.
+/// The same for IPv6: unspecified, loopback, IPv4-mapped (RFC 4291 section 2.5), multicast.
 pub(crate) fn is_nobodys6(address: V6) -> bool {
-    let small = address[..15].iter().all(|octet| *octet == 0) && address[15] <= 1;
-    small || address[0] == 0xff
+    let number = u128::from_be_bytes(address);
+    number <= 1 || number >> 32 == 0xffff || address[0] == 0xff
 }

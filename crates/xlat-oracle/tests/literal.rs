@@ -104,6 +104,29 @@ fn time_exceeded_to_the_host() {
     );
 }
 
+/// RFC 7915 section 5.1: an illegal source, here an IPv4-mapped one, is dropped in silence.
+#[test]
+fn time_exceeded_from_an_ipv4_mapped_address() {
+    let packet = "60000000 003a3a3c 00000000 00000000 0000ffff cb007109 20010db8 00000000 00000000 0000c1a7
+         03006030 00000000
+         60000000 000a1101 20010db8 00000000 00000000 0000c1a7 0064ff9b 00000000 00000000 c6336401
+         12340035 000a6b72 6869";
+    assert_eq!(inward(packet), Answer::Drop("illegal-source"));
+}
+
+/// draft-ietf-v6ops-icmpext-xlat-v6only-source sections 3 and 4.1: 192.0.0.8 is not for what lies under the prefix, here
+/// with a bit of octet 8 set.
+#[test]
+fn time_exceeded_from_under_the_prefix_with_octet_8_set() {
+    let mut setup = oracle().setup;
+    setup.prefix = Prefix { bits: [0x20, 1, 0x0d, 0xb8, 1, 0x22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], length: 48 };
+    let packet = hex("60000000 003a3a3c 20010db8 0122cb00 01710900 00000000 20010db8 00000000 00000000 0000c1a7
+         030097ed 00000000
+         60000000 000a1101 20010db8 00000000 00000000 0000c1a7 20010db8 0122c633 00640100 00000000
+         12340035 000a9f34 6869");
+    assert_eq!(Oracle::new(setup, 1).v6_to_v4(&packet, Offload::default()), Answer::Drop("not-from-pref64"));
+}
+
 /// RFC 7915 section 4.1: a source route with hops left, type 3 code 5; the packet is quoted as it came.
 #[test]
 fn a_source_route_is_refused() {

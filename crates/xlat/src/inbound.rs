@@ -167,13 +167,16 @@ fn source(translator: &Translator, buf: &PacketBuf, ip: &Ipv6Header, chain: &Cha
 fn foreign_source(config: &Config, buf: &PacketBuf, ip: &Ipv6Header, chain: &Chain) -> Result<Ipv4Addr, DropReason> {
     let src = ip.src();
     // Nobody else speaks as X.
-    if src.is_unspecified() || src.is_loopback() || src.is_multicast() || src == config.v6 {
+    let is_ours = src == config.v6;
+    if is_ours || src.is_unspecified() || src.is_loopback() || src.is_multicast() || src.to_ipv4_mapped().is_some() {
         return Err(DropReason::IllegalSource);
     }
     let is_error = chain.protocol == protocol::ICMPV6
         && !chain.is_later()
         && buf.packet().get(chain.upper).is_some_and(|kind| types::is_error_v6(*kind));
-    if is_error { Ok(DUMMY_SOURCE) } else { Err(DropReason::NotFromPref64) }
+    // Under the prefix are IPv4 addresses only: one that cannot be read is nobody, not a router without.
+    let is_router = is_error && !config.pref64.contains(src);
+    if is_router { Ok(DUMMY_SOURCE) } else { Err(DropReason::NotFromPref64) }
 }
 
 /// A packet that is all there, without a Fragment header.

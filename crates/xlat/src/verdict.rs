@@ -101,7 +101,7 @@ drop_reasons! {
     PrivateDestination => "private-destination",
     /// From the uplink, to an address that is not ours.
     NotForUs => "not-for-us",
-    /// From the uplink, source neither under PREF64 nor an ICMPv6 error.
+    /// From the uplink, but neither from an IPv4 address under PREF64 nor an ICMPv6 error from outside of it.
     NotFromPref64 => "not-from-pref64",
     /// TTL or hop limit used up here. Answered with Time Exceeded.
     TtlExpired => "ttl-expired",

@@ -33,7 +33,7 @@ pub(super) fn translate(oracle: &mut Oracle, packet: &mut Vec<u8>, mut offload: 
             Kind::Private => return silent("private-source"),
         },
         None if is_nobodys6(ip.src) || ip.src == oracle.setup.v6 => return silent("illegal-source"),
-        None if is_error => DUMMY,
+        None if is_error && !oracle.setup.prefix.covers(ip.src) => DUMMY,
         None => return silent("not-from-pref64"),
     };
     if ip.hops <= 1 {

@@ -1,9 +1,9 @@
 //! Whole packets, both sides written out. The bytes come from a script outside this repository that packs the headers
 //! field by field; nothing here computes them.
 
-use everclat_xlat::{Config, Pref64};
+use everclat_xlat::{Config, DropReason, Pref64};
 
-use crate::support::{PLAIN, config, hex, inbound, outbound};
+use crate::support::{HOST, Outcome, PLAIN, config, hex, inbound, outbound};
 
 #[test]
 fn udp_to_the_uplink() {
@@ -65,4 +65,35 @@ fn the_workflow_of_rfc_7915_appendix_a() {
          00351234 000be7bf 412e32");
     let v4 = hex("4500001f 00010000 3f118f76 c6336402 c0000221 00351234 000b8de9 412e32");
     assert_eq!(inbound(&config, &v6).forwarded(), v4);
+}
+
+/// RFC 7915 section 5.1: an illegal source is dropped in silence. An IPv4-mapped address, here of 203.0.113.9, is no source
+/// (IANA's registry of special-purpose addresses), whatever the message.
+#[test]
+fn r51_time_exceeded_from_an_ipv4_mapped_address() {
+    let v6 = hex("60000000 003a3a3c 00000000 00000000 0000ffff cb007109 20010db8 00000000 00000000 0000c1a7
+         03006030 00000000
+         60000000 000a1101 20010db8 00000000 00000000 0000c1a7 0064ff9b 00000000 00000000 c6336401
+         12340035 000a6b72 6869");
+    assert_eq!(inbound(&config(PLAIN), &v6), Outcome::Drop(DropReason::IllegalSource));
+}
+
+/// Under 2001:db8:122::/48, from 203.0.113.9, and from the same with a bit of the u octet set. What lies under the prefix is no
+/// source without an IPv4 address (draft-ietf-v6ops-icmpext-xlat-v6only-source section 3), so that 192.0.0.8 must not
+/// stand for it (section 4.1 there), and RFC 6052 section 2.2 has that octet zero.
+#[test]
+fn r78_time_exceeded_from_under_the_prefix_with_the_u_octet_set() {
+    let prefix: Pref64 = "2001:db8:122::/48".parse().unwrap();
+    let config = Config::new(prefix, HOST, PLAIN, 1500);
+    let quoted = "60000000 000a1101 20010db8 00000000 00000000 0000c1a7 20010db8 0122c633 00640100 00000000
+         12340035 000a9f34 6869";
+    let right = "60000000 003a3a3c 20010db8 0122cb00 00710900 00000000 20010db8 00000000 00000000 0000c1a7
+         030098ed 00000000";
+    let v4 = hex("4500003a 00010000 3b0183b6 cb007109 c0000002 0b00df52 00000000
+         4500001e 00000000 0111cf98 c0000002 c6336401 12340035 000a9ad0 6869");
+    assert_eq!(inbound(&config, &[hex(right), hex(quoted)].concat()).forwarded(), v4);
+    let spoilt = "60000000 003a3a3c 20010db8 0122cb00 01710900 00000000 20010db8 00000000 00000000 0000c1a7
+         030097ed 00000000";
+    let out = inbound(&config, &[hex(spoilt), hex(quoted)].concat());
+    assert_eq!(out, Outcome::Drop(DropReason::NotFromPref64));
 }
