@@ -153,12 +153,13 @@ impl Generator {
 
     fn any_v6(&mut self) -> V6 {
         let mut address = [0; 16];
-        match self.chance.below(6) {
+        match self.chance.below(7) {
             0 => {}
             1 => address[15] = 1,
             2 => address[..2].copy_from_slice(&[0xff, 2]),
             3 => address[..2].copy_from_slice(&[0xfe, 0x80]),
             4 => address[..4].copy_from_slice(&[0x20, 1, 0x0d, 0xb8]),
+            5 => address[10..12].fill(0xff),
             _ => {
                 address[..8].copy_from_slice(&self.chance.next().to_be_bytes());
                 address[8..].copy_from_slice(&self.chance.next().to_be_bytes());

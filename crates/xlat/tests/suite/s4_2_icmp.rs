@@ -100,7 +100,7 @@ fn r59_mtu_zero_means_the_plateau_below_the_total_length() {
 #[test]
 fn r60_time_exceeded_keeps_its_code() {
     let (v4, v6) = quoted(b"x");
-    for code in [0, 1] {
+    for code in 0..=u8::MAX {
         let out = outbound(&config(PLAIN), &error4(11, code, [0; 4], &v4)).forwarded();
         assert_eq!(out, expected(3, code, [0; 4], &v6));
     }

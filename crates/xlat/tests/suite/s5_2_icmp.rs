@@ -35,10 +35,10 @@ fn translate(kind: u8, code: u8, rest: [u8; 4], quoted: &[u8]) -> Outcome {
 
 #[test]
 fn r72_echo_and_reply() {
-    for (v6, v4) in [(128, 8), (129, 0)] {
-        let message = sealed(icmp(v6, 0, [1, 2, 3, 4], &bytes(57)), ICMPV6, &addresses6(PEER6, PLAIN));
+    for (v6, v4, code) in [(128, 8, 0), (129, 0, 0), (128, 8, 7), (129, 0, 255)] {
+        let message = sealed(icmp(v6, code, [1, 2, 3, 4], &bytes(57)), ICMPV6, &addresses6(PEER6, PLAIN));
         let out = inbound(&config(PLAIN), &ipv6(PEER6, PLAIN, ICMPV6, &message)).forwarded();
-        let message = sealed(icmp(v4, 0, [1, 2, 3, 4], &bytes(57)), ICMP, &[]);
+        let message = sealed(icmp(v4, code, [1, 2, 3, 4], &bytes(57)), ICMP, &[]);
         assert_eq!(out, ipv4_with(PEER, HOST, ICMP, &message, &[], OUTER));
     }
 }
@@ -83,7 +83,7 @@ fn r73_every_code_of_destination_unreachable() {
 #[test]
 fn r73_time_exceeded_keeps_its_code() {
     let (v6, v4) = quoted(b"x");
-    for code in [0, 1] {
+    for code in 0..=u8::MAX {
         assert_eq!(translate(3, code, [0; 4], &v6).forwarded(), expected(11, code, [0; 4], &v4));
     }
 }
@@ -137,6 +137,15 @@ fn r74_the_mtu_is_20_less_within_bounds() {
     // RFC 8201 section 4: no lower than 1280 on anybody's word.
     for mtu in [0, 68, 1279] {
         assert_eq!(translated_mtu(&config, mtu, &plain), 1260_u32.to_be_bytes());
+    }
+}
+
+/// RFC 4443 section 3.2: receivers ignore it; ICMPv4 has 4, whatever it was.
+#[test]
+fn r74_packet_too_big_with_any_code() {
+    let (v6, v4) = quoted(b"x");
+    for code in 0..=u8::MAX {
+        assert_eq!(translate(2, code, [0, 0, 5, 0x78], &v6).forwarded(), expected(3, 4, [0, 0, 5, 0x64], &v4));
     }
 }
 
