@@ -111,7 +111,13 @@ fn r52_options_are_ignored() {
 
 #[test]
 fn r52_a_source_route_with_hops_left_is_answered_with_3_5() {
-    for options in [[131, 7, 4, 198, 51, 100, 9, 0], [137, 7, 4, 198, 51, 100, 9, 0], [1, 131, 7, 4, 198, 51, 100, 9]] {
+    for options in [
+        [131, 7, 4, 198, 51, 100, 9, 0],
+        [137, 7, 4, 198, 51, 100, 9, 0],
+        [1, 131, 7, 4, 198, 51, 100, 9],
+        // Used up is a route whose pointer is greater than its length, not one where they are the same.
+        [131, 7, 7, 198, 51, 100, 9, 0],
+    ] {
         let packet = udp4_with(&options, PLAIN_FIELDS);
         let (reason, error) = outbound(&config(PLAIN), &packet).reply();
         assert_eq!(reason, DropReason::SourceRoute);

@@ -3,8 +3,8 @@
 use everclat_xlat::{DropReason, UdpZeroChecksum};
 
 use crate::support::{
-    HOST, Outcome, PEER, PEER6, PLAIN, TCP, UDP, addresses4, addresses6, bytes, checksum, config, inbound, ipv4, ipv6,
-    outbound, pseudo_tail, sealed, tcp, udp,
+    HOST, Outcome, PEER, PEER6, PLAIN, PLAIN_FIELDS, TCP, UDP, addresses4, addresses6, bytes, checksum, config,
+    inbound, ipv4, ipv4_with, ipv6, outbound, pseudo_tail, sealed, tcp, udp,
 };
 
 #[test]
@@ -41,9 +41,15 @@ fn r64_a_udp_checksum_that_comes_out_zero_is_sent_as_ones() {
     let v4 = sealed(message.clone(), UDP, &addresses4(HOST, PEER));
     let out = outbound(&config(PLAIN), &ipv4(HOST, PEER, UDP, &v4)).forwarded();
     assert_eq!(out[46..48], [0xff, 0xff]);
+    // With options it is not the straight line's.
+    let out = outbound(&config(PLAIN), &ipv4_with(HOST, PEER, UDP, &v4, &[1; 4], PLAIN_FIELDS)).forwarded();
+    assert_eq!(out[46..48], [0xff, 0xff]);
     let message = hit(&addresses4(PEER, HOST)).unwrap();
     let v6 = sealed(message, UDP, &addresses6(PEER6, PLAIN));
     let out = inbound(&config(PLAIN), &ipv6(PEER6, PLAIN, UDP, &v6)).forwarded();
+    assert_eq!(out[26..28], [0xff, 0xff]);
+    let chain = [vec![UDP, 0, 1, 4, 0, 0, 0, 0], v6].concat();
+    let out = inbound(&config(PLAIN), &ipv6(PEER6, PLAIN, 60, &chain)).forwarded();
     assert_eq!(out[26..28], [0xff, 0xff]);
 }
 
