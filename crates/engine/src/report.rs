@@ -135,6 +135,8 @@ impl Engine {
             packets: Bytes { out: counters.packets_out, inward: counters.packets_in },
             bytes: Bytes { out: counters.bytes_out, inward: counters.bytes_in },
             drops,
+            // Only who runs the plane knows.
+            fast_path: None,
         })
     }
 

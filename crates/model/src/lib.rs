@@ -9,6 +9,7 @@ mod code;
 mod config;
 mod delta;
 mod dns;
+mod fast;
 mod intent;
 mod memory;
 mod network;
@@ -27,6 +28,7 @@ pub use config::{
 };
 pub use delta::{DeltaReason, NetworkDelta};
 pub use dns::DnsAnswer;
+pub use fast::{FastPath, FastReason, FastState, FastStatus, FlowKey};
 pub use intent::{Applied, HostIntent, Ipv4Default, StepFailure};
 pub use memory::{Memory, NetworkId, RememberedNetwork, RememberedPref64};
 pub use network::{

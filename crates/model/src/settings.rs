@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use xlat::Pref64;
 
-use crate::{DEFAULT_CLAT_V4, GATEWAY_V4, InterfaceGlob, Pref64Source, ProbeTarget, is_continuity_address};
+use crate::{DEFAULT_CLAT_V4, FastPath, GATEWAY_V4, InterfaceGlob, Pref64Source, ProbeTarget, is_continuity_address};
 
 /// Where a value came from; later ones win.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +110,8 @@ pub struct Settings {
     pub probe_interval_seconds: Setting<u16>,
     /// Whether public hosts may be probed where no target is given.
     pub allow_internet_probe: Setting<bool>,
+    /// Whether flows may go by the kernel's fast path.
+    pub fast_path: Setting<FastPath>,
 }
 
 impl Default for Settings {
@@ -133,6 +135,7 @@ impl Default for Settings {
             probe_targets_v4: Setting::default_value(Vec::new()),
             probe_interval_seconds: Setting::default_value(300),
             allow_internet_probe: Setting::default_value(false),
+            fast_path: Setting::default_value(FastPath::Auto),
         }
     }
 }

@@ -5,7 +5,7 @@ use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 use xlat::Pref64;
 
-use crate::{Code, Owner, PlaneKind, Rearm};
+use crate::{Code, FastStatus, Owner, PlaneKind, Rearm};
 
 /// Name and version of the status document. Fields are only ever added under it.
 pub const STATUS_SCHEMA: &str = "everclat.status/1";
@@ -216,6 +216,9 @@ pub struct ClatStatus {
     pub bytes: Bytes,
     /// Packets dropped, by reason; reasons never seen are left out.
     pub drops: BTreeMap<String, u64>,
+    /// Whether the kernel translates flows by itself; null from a service that knows no such thing.
+    #[serde(default)]
+    pub fast_path: Option<FastStatus>,
 }
 
 /// Re-arming so far.

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod fast;
+
 use std::future::Future;
 use std::io;
 use std::net::{Ipv6Addr, TcpStream, UdpSocket};
@@ -15,6 +17,8 @@ use model::{Applied, HostIntent, LinkNews, MacAddress, NetworkSnapshot, Timestam
 use thiserror::Error;
 use tokio::sync::mpsc;
 use xlat::PacketBuf;
+
+pub use fast::{FastConfig, FastFlow, FastLane, FastRefusal, FastSeed, FastTotals};
 
 /// Something the operating system refused, with what was attempted.
 #[derive(Debug, Error)]
@@ -138,6 +142,8 @@ pub trait PlaneIo: Send + 'static {
     type Port: UplinkPort<Self::Waker>;
     /// Wakes a thread that waits for packets.
     type Waker: Waker;
+    /// The system's own translation, laid over tunnel and ports.
+    type Fast: FastLane;
 
     /// Creates the tunnel device. It vanishes with the value.
     ///
@@ -156,6 +162,9 @@ pub trait PlaneIo: Send + 'static {
     /// # Errors
     /// When the system has no more descriptors.
     fn waker(&self) -> Result<Self::Waker, HostError>;
+
+    /// What makes the fast path. It is slow, so it is called elsewhere.
+    fn fast_lane(&self) -> impl FnOnce() -> Result<Self::Fast, FastRefusal> + Send + 'static;
 }
 
 /// What a port is for.

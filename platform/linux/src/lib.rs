@@ -38,7 +38,7 @@ pub use directories::{DirectoryWatch, watch_directories};
 #[cfg(target_os = "linux")]
 pub use host::LinuxHost;
 #[cfg(target_os = "linux")]
-pub use io::{EventWaker, LinuxIo, LinuxSockets, LinuxTun, PacketPort};
+pub use io::{EventWaker, LinuxFast, LinuxIo, LinuxSockets, LinuxTun, PacketPort};
 
 /// Name of the tunnel interface (product.md).
 pub const TUN_NAME: &str = "everclat0";

@@ -10,6 +10,7 @@
 //! Sans-IO: packets in, packets out, time as a count of seconds. The table is bounded; a flow that is not in it goes by the
 //! way in use.
 
+mod fast;
 mod repeated;
 mod segment;
 mod table;
@@ -18,6 +19,9 @@ mod tests;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use model::FlowKey;
+
+pub use fast::{Candidate, Fast};
 pub use repeated::{NEVER_TOO_BIG, Repeated, Repetition, fragmentation_needed};
 
 use segment::Segment;
@@ -103,6 +107,15 @@ impl Flows {
         let Some(segment) = Segment::parse(packet, used.v4) else { return Way::InUse };
         let entry = self.table.find_or_insert(segment.key, self.now);
         entry.note(&segment, self.now)
+    }
+
+    /// What the fast path has seen of a flow: the byte that its app expects next, and how long ago, in seconds, the app has
+    /// sent. A flow that is not known, or was seen later by [`route`](Self::route), stays as it is.
+    pub fn refresh(&mut self, key: &FlowKey, expects: u32, age: u16) {
+        let now = self.now;
+        if let Some(entry) = fast::table_key(key).and_then(|key| self.table.find(key)) {
+            entry.refresh(expects, age, now);
+        }
     }
 
     /// What to tell the app that has sent `packet`, for which there is [no way](Way::None); `None`: it knows.

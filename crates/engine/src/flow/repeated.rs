@@ -59,9 +59,10 @@ impl Default for Repeated {
 
 impl Repeated {
     /// The app at `source` has sent this IPv4 packet, longer than [`NEVER_TOO_BIG`] and of one segment. Counts how often
-    /// in a row its flow has sent just that; of no other protocol than TCP.
+    /// in a row its flow has sent just that; of no other protocol than TCP. `again`: it was sent before, by the fast path,
+    /// which leaves only what is sent again to us.
     #[must_use]
-    pub fn sent(&mut self, packet: &[u8], source: Ipv4Addr) -> Repetition {
+    pub fn sent(&mut self, packet: &[u8], source: Ipv4Addr, again: bool) -> Repetition {
         let Some(segment) = Segment::parse(packet, source).filter(|segment| segment.key.is_tcp) else {
             return Repetition::None;
         };
@@ -71,7 +72,7 @@ impl Repeated {
         let Some(slot) = self.slots.get_mut(place) else { return Repetition::None };
         let known = (slot.destination, slot.ports, slot.sequence) == (key.destination, key.ports, segment.sequence);
         if !known {
-            *slot = Slot { destination: key.destination, ports: key.ports, sequence: segment.sequence, times: 1 };
+            *slot = Slot { destination: key.destination, ports: key.ports, sequence: segment.sequence, times: 1 + u8::from(again) };
             return Repetition::None;
         }
         slot.times = slot.times.saturating_add(1);
@@ -110,9 +111,17 @@ mod tests {
     #[test]
     fn the_same_bytes_three_and_four_times() {
         let mut repeated = Repeated::default();
-        let said: Vec<Repetition> = (0..6).map(|_| repeated.sent(&segment(5000, 77), HOST)).collect();
+        let said: Vec<Repetition> = (0..6).map(|_| repeated.sent(&segment(5000, 77), HOST, false)).collect();
         use Repetition::{Doubtful, Hopeless, None};
         assert_eq!(said, [None, None, Doubtful, Hopeless, None, None]);
+    }
+
+    #[test]
+    fn the_first_time_may_have_gone_unseen() {
+        let mut repeated = Repeated::default();
+        let said: Vec<Repetition> = (0..4).map(|_| repeated.sent(&segment(5000, 77), HOST, true)).collect();
+        use Repetition::{Doubtful, Hopeless, None};
+        assert_eq!(said, [None, Doubtful, Hopeless, None]);
     }
 
     #[test]
@@ -120,11 +129,11 @@ mod tests {
         let mut repeated = Repeated::default();
         for sequence in 0..100 {
             for _ in 0..2 {
-                assert_eq!(repeated.sent(&segment(5000, sequence * 1400), HOST), Repetition::None);
+                assert_eq!(repeated.sent(&segment(5000, sequence * 1400), HOST, false), Repetition::None);
             }
         }
         for port in 1..2_000 {
-            assert_eq!(repeated.sent(&segment(port, 1), HOST), Repetition::None);
+            assert_eq!(repeated.sent(&segment(port, 1), HOST, false), Repetition::None);
         }
     }
 
@@ -135,11 +144,11 @@ mod tests {
         datagram[9] = 17;
         let foreign = segment(5000, 77);
         for cut in [0, 20, 33] {
-            assert_eq!(repeated.sent(&foreign[..cut], HOST), Repetition::None);
+            assert_eq!(repeated.sent(&foreign[..cut], HOST, false), Repetition::None);
         }
         for _ in 0..10 {
-            assert_eq!(repeated.sent(&datagram, HOST), Repetition::None);
-            assert_eq!(repeated.sent(&foreign, Ipv4Addr::new(192, 0, 0, 3)), Repetition::None);
+            assert_eq!(repeated.sent(&datagram, HOST, false), Repetition::None);
+            assert_eq!(repeated.sent(&foreign, Ipv4Addr::new(192, 0, 0, 3), false), Repetition::None);
         }
     }
 

@@ -87,6 +87,11 @@ impl Segment {
         self.flags & (SYN | ACK) == SYN
     }
 
+    /// It begins a connection, from either side.
+    pub(super) fn synchronizes(&self) -> bool {
+        self.flags & SYN != 0
+    }
+
     pub(super) fn acknowledges(&self) -> bool {
         self.flags & ACK != 0
     }

@@ -90,6 +90,17 @@ impl Entry {
         }
     }
 
+    /// What was sent elsewhere, not after `now`. A connection that is not open has said more by itself since.
+    pub(super) fn refresh(&mut self, expects: u32, age: u16, now: u16) {
+        self.seen = now.wrapping_sub(age.min(self.age(now)));
+        // Numbers go round: the later one is less than half a round ahead.
+        let is_later = expects.wrapping_sub(self.expects) < 1 << 31;
+        match self.stage {
+            Stage::Open | Stage::Closing if is_later => self.expects = expects,
+            Stage::Free | Stage::Told | Stage::Closing | Stage::Datagrams | Stage::Opening | Stage::Open => {}
+        }
+    }
+
     #[inline]
     fn note_tcp(&mut self, segment: &Segment) {
         if segment.opens() {
@@ -147,16 +158,27 @@ impl Table {
         self.sets.iter_mut().flat_map(|set| &mut set.0).filter(|entry| entry.stage != Stage::Free)
     }
 
+    /// The flow of `key`, if it is known.
+    pub(super) fn find(&mut self, key: Key) -> Option<&mut Entry> {
+        let Set(entries) = self.sets.get_mut(place(key))?;
+        entries.iter_mut().find(|entry| entry.is(key))
+    }
+
     /// The flow of `key`; a new one makes room for itself.
     #[inline]
     pub(super) fn find_or_insert(&mut self, key: Key, now: u16) -> &mut Entry {
-        // Fibonacci hashing: the upper bits depend on all of the key.
-        let mixed = (u64::from(key.destination) << 32 | u64::from(key.ports)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let place = usize::try_from(mixed >> (64 - SETS.trailing_zeros())).unwrap_or_default();
-        let Some(Set(entries)) = self.sets.get_mut(place) else { return &mut self.spill };
+        let Some(Set(entries)) = self.sets.get_mut(place(key)) else { return &mut self.spill };
         let found = entries.iter().position(|entry| entry.is(key)).unwrap_or_else(|| insert(entries, key, now));
         entries.get_mut(found).unwrap_or(&mut self.spill)
     }
+}
+
+/// The number of the set in which a flow is.
+#[inline]
+fn place(key: Key) -> usize {
+    // Fibonacci hashing: the upper bits depend on all of the key.
+    let mixed = (u64::from(key.destination) << 32 | u64::from(key.ports)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from(mixed >> (64 - SETS.trailing_zeros())).unwrap_or_default()
 }
 
 impl Entry {

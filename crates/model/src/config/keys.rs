@@ -4,7 +4,7 @@ use ipnet::Ipv6Net;
 
 use super::SettingEntry;
 use super::given::{Given, parsed};
-use crate::{Dad, InterfaceGlob, InvalidSetting, Origin, Pref64Source, Setting, Settings};
+use crate::{Dad, FastPath, InterfaceGlob, InvalidSetting, Origin, Pref64Source, Setting, Settings};
 
 /// A key of configuration and policy.
 pub(super) struct Key {
@@ -41,7 +41,7 @@ macro_rules! key {
     };
 }
 
-pub(super) const KEYS: [Key; 18] = [
+pub(super) const KEYS: [Key; 19] = [
     key!("Enabled", enabled, boolean, ToString::to_string, BOOLEAN, "`true`, `false`", "Off: the host is left alone."),
     key!(
         "Pref64Static",
@@ -114,6 +114,15 @@ pub(super) const KEYS: [Key; 18] = [
         CHOICE,
         "`optimistic`, `strict`",
         "How the IPv6 address for translated packets is claimed: used at once (RFC 4429), or after a second without objection."
+    ),
+    key!(
+        "FastPath",
+        fast_path,
+        fast_path,
+        show_fast_path,
+        CHOICE,
+        "`auto`, `off`",
+        "Whether the kernel translates flows by itself where it can (Linux 6.6 and later); `off`: every packet goes through the service."
     ),
     key!(
         "Ipv4RouteMetric",
@@ -275,6 +284,14 @@ fn dad(value: &Given, _: Origin) -> Result<Dad, String> {
     }
 }
 
+fn fast_path(value: &Given, _: Origin) -> Result<FastPath, String> {
+    match value.text("\"auto\" or \"off\"")? {
+        "auto" => Ok(FastPath::Auto),
+        "off" => Ok(FastPath::Off),
+        other => Err(format!("`{other}` is not allowed; use \"auto\" or \"off\"")),
+    }
+}
+
 fn checked<A, B>(value: A, check: fn(A) -> Result<B, InvalidSetting>) -> Result<B, String> {
     check(value).map_err(|error| error.reason)
 }
@@ -295,5 +312,12 @@ fn show_dad(dad: &Dad) -> String {
     match dad {
         Dad::Optimistic => "\"optimistic\"".to_owned(),
         Dad::Strict => "\"strict\"".to_owned(),
+    }
+}
+
+fn show_fast_path(fast_path: &FastPath) -> String {
+    match fast_path {
+        FastPath::Auto => "\"auto\"".to_owned(),
+        FastPath::Off => "\"off\"".to_owned(),
     }
 }

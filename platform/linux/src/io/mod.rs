@@ -1,5 +1,6 @@
 //! The packet half: tunnel, packet socket, waker; and the sockets of discovery.
 
+mod fast;
 mod filter;
 mod large;
 mod port;
@@ -7,8 +8,9 @@ mod sockets;
 mod tun;
 mod waker;
 
-use platform_api::{HostError, PlaneIo, PortConfig};
+use platform_api::{FastRefusal, HostError, PlaneIo, PortConfig};
 
+pub use fast::LinuxFast;
 pub use port::PacketPort;
 pub use sockets::LinuxSockets;
 pub use tun::LinuxTun;
@@ -22,6 +24,7 @@ impl PlaneIo for LinuxIo {
     type Tun = LinuxTun;
     type Port = PacketPort;
     type Waker = EventWaker;
+    type Fast = LinuxFast;
 
     fn open_tun(&self) -> Result<LinuxTun, HostError> {
         LinuxTun::open().map_err(|error| HostError::new(format!("create the tunnel {}", crate::TUN_NAME), error))
@@ -34,5 +37,9 @@ impl PlaneIo for LinuxIo {
 
     fn waker(&self) -> Result<EventWaker, HostError> {
         EventWaker::new().map_err(|error| HostError::new("create an eventfd", error))
+    }
+
+    fn fast_lane(&self) -> impl FnOnce() -> Result<LinuxFast, FastRefusal> + Send + 'static {
+        LinuxFast::load
     }
 }

@@ -1,0 +1,116 @@
+//! The programs in the kernel that runs this, in a network namespace of the test's own.
+
+use std::os::fd::AsFd;
+use std::process::{Child, Command, Stdio};
+
+use platform_api::{PlaneIo, TunDevice};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::*;
+use crate::LinuxIo;
+
+/// Runs `test` in an empty network; `None` without root.
+fn in_a_network<T: Send>(test: impl FnOnce() -> T + Send) -> Option<T> {
+    let mut child = Command::new("unshare")
+        .args(["--net", "cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It echoes once it is there; without root it never is.
+    let there = {
+        use std::io::{Read, Write};
+        let written = child.stdin.as_mut().unwrap().write_all(b"x").is_ok();
+        written && child.stdout.as_mut().unwrap().read_exact(&mut [0]).is_ok()
+    };
+    let result = there.then(|| {
+        let network = std::fs::File::open(format!("/proc/{}/ns/net", child.id())).unwrap();
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+                test()
+            });
+            inside.join().unwrap()
+        })
+    });
+    if result.is_none() {
+        eprintln!("SKIPPED: may not make a network namespace; run as root");
+    }
+    end(child);
+    result
+}
+
+fn end(mut child: Child) {
+    drop(child.stdin.take());
+    child.wait().unwrap();
+}
+
+fn ip(arguments: &str) {
+    let done = Command::new("ip").args(arguments.split(' ')).output().unwrap();
+    assert!(done.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn loaded() -> LinuxFast {
+    LinuxFast::load().unwrap()
+}
+
+#[test]
+fn super_packets_come_through_this_kernel() {
+    in_a_network(|| {
+        let tun = LinuxIo.open_tun().unwrap();
+        ip("link add dev eth0 type veth peer name far");
+        let link = index("eth0").unwrap();
+        let fast = loaded();
+        let there = std::thread::scope(|scope| {
+            // As the service does: the tunnel is switched on while it is waited for.
+            let attaching = scope.spawn(|| fast.attach(tun.id(), &[link]));
+            std::thread::sleep(Duration::from_millis(50));
+            ip("link set everclat0 up");
+            attaching.join().unwrap()
+        });
+        assert_eq!(there, Ok(vec![link]));
+        assert_eq!(fast.flows(), []);
+        assert_eq!(fast.totals(), FastTotals::default());
+        // Once tried, trusted; and what is gone is no obstacle.
+        assert_eq!(fast.attach(tun.id(), &[link, 4_000_000]), Ok(vec![link]));
+        assert_eq!(fast.attach(tun.id(), &[]), Ok(vec![]));
+    });
+}
+
+fn index(name: &str) -> io::Result<u32> {
+    let socket = std::net::UdpSocket::bind("[::]:0")?;
+    Ok(rustix::net::netdevice::name_to_index(socket.as_fd(), name)?)
+}
+
+#[test]
+fn flows_come_and_go() {
+    let fast = match LinuxFast::load() {
+        Err(refusal) if refusal.reason == FastReason::Permission => {
+            eprintln!("SKIPPED: may not load programs; run as root");
+            return;
+        }
+        loaded => loaded.unwrap(),
+    };
+    let key = |port| FlowKey { peer: [198, 51, 100, 7].into(), port, peer_port: 443, protocol: 6 };
+    fast.start(&trial::config(7)).unwrap();
+    fast.admit(&key(1), &FastSeed { expects: 7, end: 9, udp_gso: false }).unwrap();
+    fast.admit(&key(2), &FastSeed::default()).unwrap();
+    let mut flows = fast.flows();
+    flows.sort_by_key(|(key, _)| key.port);
+    assert_eq!(flows.iter().map(|(key, flow)| (key.port, flow.expects)).collect::<Vec<_>>(), [(1, 7), (2, 0)]);
+    assert!(flows.iter().all(|(_, flow)| flow.answered.is_none() && flow.sent < Duration::from_secs(10)));
+    fast.remove(&key(2));
+    fast.remove(&key(3));
+    assert_eq!(fast.flows().len(), 1);
+    fast.clear();
+    assert_eq!(fast.flows(), []);
+    for port in 0..4096 {
+        fast.admit(&key(port), &FastSeed::default()).unwrap();
+    }
+    assert!(fast.admit(&key(5000), &FastSeed::default()).is_err(), "there is an end");
+    fast.clear();
+    fast.hold(true);
+    fast.hold(false);
+    fast.stop();
+}
