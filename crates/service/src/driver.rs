@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use engine::{Action, Engine, Event, ProcessInfo, Rearmed};
 use ipc::{Backend, Control, LogBatch, LogLevel, Peer, Refusal, RefusalKind, Server, SettingsReport};
-use model::{Beside, Departure, HostIntent, MacAddress, Pref64, Settings, Status, Timestamp};
+use model::{Beside, Departure, FastPath, HostIntent, MacAddress, Pref64, Settings, Status, Timestamp};
 use platform_api::{Clock, Host, HostEvent, PlaneIo};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
@@ -359,6 +359,7 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
         let read = self.sources.read();
         let before = std::mem::replace(&mut self.in_force, read);
         self.in_force.tell(&before);
+        self.plane.allow_fast(self.in_force.settings().fast_path.value == FastPath::Auto);
         // What did not change has no effect, on traffic least of all.
         if self.in_force.settings() != self.engine.settings() {
             self.engine.handle(Event::Settings(Box::new(self.in_force.settings().clone())), self.clock.now());
@@ -366,9 +367,12 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
     }
 
     fn status(&self) -> Status {
-        let counters = self.plane.counters().snapshot();
+        let counters = self.plane.counters();
         let mut status = self.engine.status(&self.process, &counters, self.clock.now(), self.clock.wall());
         self.names.describe(&mut status.interfaces);
+        if let Some(clat) = &mut status.clat {
+            clat.fast_path = Some(self.plane.fast_status());
+        }
         status
     }
 }

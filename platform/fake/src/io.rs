@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::MacAddress;
-use platform_api::{HostError, PlaneIo, PortConfig, Ready, TunDevice, TunId, UplinkPort, Waker};
+use platform_api::{FastRefusal, HostError, PlaneIo, PortConfig, Ready, TunDevice, TunId, UplinkPort, Waker};
 use xlat::PacketBuf;
 
 use crate::Call;
+use crate::fast::{self, FakeFast};
 use crate::state::{OpenPort, Sent, Shared, State, Waiting};
 
 /// Index of the tunnel.
@@ -45,6 +46,7 @@ impl PlaneIo for FakeIo {
     type Tun = FakeTun;
     type Port = FakePort;
     type Waker = FakeWaker;
+    type Fast = FakeFast;
 
     fn open_tun(&self) -> Result<FakeTun, HostError> {
         let (shared, number) = self.open(Call::OpenTun, |state| {
@@ -69,6 +71,11 @@ impl PlaneIo for FakeIo {
     fn waker(&self) -> Result<FakeWaker, HostError> {
         let (shared, number) = self.open(Call::MakeWaker, |state| state.in_place.wakers += 1)?;
         Ok(FakeWaker { shared, number })
+    }
+
+    fn fast_lane(&self) -> impl FnOnce() -> Result<FakeFast, FastRefusal> + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || fast::make(&shared)
     }
 }
 

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod fast;
 mod fault;
 mod host;
 mod io;
@@ -21,6 +22,7 @@ use std::time::{Duration, SystemTime};
 use model::{HostIntent, MacAddress, NetworkSnapshot, Timestamp};
 use platform_api::{Clock, HostEvent};
 
+pub use fast::{FakeFast, FastView};
 pub use fault::Call;
 pub use host::{FakeHost, FakeSockets};
 pub use io::{FakeIo, FakePort, FakeTun, FakeWaker};

@@ -9,6 +9,7 @@ use platform_api::{HostEvent, Ready};
 use tokio::sync::mpsc;
 
 use crate::Call;
+use crate::fast::FastState;
 use crate::fault::Fault;
 
 /// Something that left on the uplink.
@@ -111,6 +112,7 @@ pub(crate) struct State {
     /// Wakers that were used since they were last looked at.
     pub(crate) woken: BTreeSet<u64>,
     pub(crate) sleepers: BTreeMap<u64, Sleeper>,
+    pub(crate) fast: FastState,
     /// How often the service has done something that can be seen from here.
     pub(crate) activity: u64,
     /// Tests that wait for something.

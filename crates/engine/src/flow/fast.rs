@@ -80,8 +80,7 @@ impl Fast {
             UDP => {
                 let [a, b, c, d, _, _, sum @ ..] = *body.first_chunk::<8>()?;
                 // One without a checksum needs it computed.
-                (sum != [0, 0])
-                    .then(|| still(key(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])), is_gso))
+                (sum != [0, 0]).then(|| still(key(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])), is_gso))
             }
             ICMP => {
                 let [ECHO_REQUEST, 0, _, _, a, b] = *body.first_chunk::<6>()? else { return None };
@@ -152,9 +151,12 @@ mod tests {
 
     #[test]
     fn beginnings_and_ends_do_not() {
-        for packet in
-            [tcp(1, |tcp| tcp.syn()), tcp(1, |tcp| tcp.fin().ack(1)), tcp(1, |tcp| tcp.rst()), tcp(1, |tcp| tcp.rst().ack(1))]
-        {
+        for packet in [
+            tcp(1, |tcp| tcp.syn()),
+            tcp(1, |tcp| tcp.fin().ack(1)),
+            tcp(1, |tcp| tcp.rst()),
+            tcp(1, |tcp| tcp.rst().ack(1)),
+        ] {
             assert_eq!(of(&packet), Fast::Ends(key(TCP)));
         }
     }
@@ -215,8 +217,10 @@ mod tests {
 
     #[test]
     fn a_flow_lives_by_what_it_sends_elsewhere() {
-        let (old, new) =
-            (Home { v4: HOST, v6: "2001:db8::1".parse().unwrap() }, Home { v4: HOST, v6: "2001:db8::2".parse().unwrap() });
+        let (old, new) = (
+            Home { v4: HOST, v6: "2001:db8::1".parse().unwrap() },
+            Home { v4: HOST, v6: "2001:db8::2".parse().unwrap() },
+        );
         let mut flows = Flows::default();
         flows.settle(old, [None; KEPT]);
         flows.route(&udp());

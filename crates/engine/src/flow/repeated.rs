@@ -72,7 +72,12 @@ impl Repeated {
         let Some(slot) = self.slots.get_mut(place) else { return Repetition::None };
         let known = (slot.destination, slot.ports, slot.sequence) == (key.destination, key.ports, segment.sequence);
         if !known {
-            *slot = Slot { destination: key.destination, ports: key.ports, sequence: segment.sequence, times: 1 + u8::from(again) };
+            *slot = Slot {
+                destination: key.destination,
+                ports: key.ports,
+                sequence: segment.sequence,
+                times: 1 + u8::from(again),
+            };
             return Repetition::None;
         }
         slot.times = slot.times.saturating_add(1);

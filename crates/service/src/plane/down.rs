@@ -155,6 +155,7 @@ impl<'a, I: PlaneIo> Down<'a, I> {
             self.shared.counters.reply_at(now);
             if !self.replied {
                 self.replied = true;
+                self.role.replied.store(true, Ordering::Relaxed);
                 self.shared.report(self.role.config.generation, PlaneEvent::FirstReply);
             }
         }
@@ -258,6 +259,9 @@ impl<'a, I: PlaneIo> Down<'a, I> {
                 }
                 AgentEvent::Duplicate(address) => {
                     self.line.note_claim(None);
+                    if self.role.active {
+                        self.shared.fast.halt();
+                    }
                     PlaneEvent::Duplicate(address)
                 }
                 AgentEvent::GatewayMac(mac) => {

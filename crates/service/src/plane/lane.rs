@@ -9,6 +9,14 @@ const LANES: usize = KEPT + 2;
 /// Identifications of each.
 const SHARE: u16 = 0x4000;
 const _: () = assert!(LANES <= 4);
+/// Those of them that the translator uses; the fast path has the others.
+const INSIDE: u16 = SHARE / 2;
+
+fn random() -> u16 {
+    // Without randomness from the system numbers begin where anybody can guess: no reason not to run.
+    let [a, b, ..] = getrandom::u32().unwrap_or_default().to_ne_bytes();
+    u16::from_ne_bytes([a, b])
+}
 
 /// A share of the identifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +33,13 @@ impl Lane {
 
     pub(super) fn translator(self, config: &xlat::Config) -> Translator {
         let mut translator = Translator::new(config.clone());
-        // Without randomness from the system numbers begin where anybody can guess: no reason not to run.
-        let [a, b, ..] = getrandom::u32().unwrap_or_default().to_ne_bytes();
-        let start = self.0 | (u16::from_ne_bytes([a, b]) & (SHARE - 1));
-        translator.set_identifications(self.0..=self.0 | (SHARE - 1), start);
+        translator.set_identifications(self.0..=self.0 | (INSIDE - 1), self.0 | (random() & (INSIDE - 1)));
         translator
+    }
+
+    /// Those that the fast path uses: the first, what is added to it at most, and where among them to begin.
+    pub(super) fn outside(self) -> (u16, u16, u16) {
+        (self.0 | INSIDE, INSIDE - 1, random() & (INSIDE - 1))
     }
 }
 
@@ -64,7 +74,9 @@ mod tests {
         let mut given = BTreeSet::new();
         for lane in taken {
             let mut translator = lane.translator(&config());
-            assert!((0..SHARE).all(|_| given.insert(next(&mut translator))), "{lane:?}");
+            assert!((0..INSIDE).all(|_| given.insert(next(&mut translator))), "{lane:?}");
+            let (first, mask, start) = lane.outside();
+            assert!(start <= mask && (0..=mask).all(|more| given.insert(first | more)), "{lane:?}");
         }
         assert_eq!(given.len(), 0x1_0000);
     }

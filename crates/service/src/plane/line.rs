@@ -24,6 +24,8 @@ pub(super) struct Role {
     /// Flows that began here go on here.
     pub(super) lingers: bool,
     pub(super) gateway_mac: MacCell,
+    /// An app has got a reply by it.
+    pub(super) replied: AtomicBool,
 }
 
 impl Role {
@@ -46,7 +48,7 @@ impl Role {
         // Only what leaves is held to it: what comes in has passed.
         translator.mtu6 = config.path_mtu;
         let gateway_mac = MacCell::new(config.uplink.gateway_mac);
-        Arc::new(Self { config, translator, active, answers, lingers, gateway_mac })
+        Arc::new(Self { config, translator, active, answers, lingers, gateway_mac, replied: AtomicBool::new(false) })
     }
 }
 

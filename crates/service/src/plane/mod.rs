@@ -4,10 +4,12 @@
 //! Lines beside the one in use: the second uplink is kept ready, its port open, its X claimed and answered for; taking it
 //! is one swap of a pointer. Flows that began on a line may go on there for a while.
 
+mod admit;
 mod batch;
 mod close;
 mod counters;
 mod down;
+mod fast;
 mod lane;
 mod limit;
 mod line;
@@ -23,7 +25,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use engine::flow::{Ending, Flows, KEPT};
-use model::{Beside, Generation, PlaneConfig, PlaneEvent, SpareConfig, TrafficSample};
+use model::{
+    Beside, CounterSnapshot, FastStatus, Generation, PlaneConfig, PlaneEvent, SpareConfig, Timestamp, TrafficSample,
+};
 use platform_api::{Clock, HostError, PlaneIo, TunDevice, TunId, Waker};
 use tokio::sync::mpsc;
 
@@ -31,6 +35,7 @@ pub(crate) use counters::Counters;
 pub(crate) use line::Order;
 
 use close::Closing;
+use fast::Fast;
 use lane::Lane;
 use line::{Line, Orders, Role, port_config};
 use traffic::Traffic;
@@ -52,6 +57,8 @@ struct Way<I: PlaneIo> {
 struct Ways<I: PlaneIo> {
     used: Way<I>,
     kept: [Option<Way<I>>; KEPT],
+    /// Of the way in use, as the fast path counts.
+    epoch: u64,
 }
 
 /// What the thread of the tunnel is to do besides.
@@ -71,6 +78,7 @@ struct Shared<I: PlaneIo> {
     wake_up: I::Waker,
     counters: Arc<Counters>,
     traffic: Traffic,
+    fast: Arc<Fast<I>>,
     reports: mpsc::UnboundedSender<Report>,
     clock: Arc<dyn Clock>,
 }
@@ -118,6 +126,15 @@ impl<I: PlaneIo> Running<I> {
         std::iter::once(&self.used).chain(self.beside.iter().flatten()).map(|running| running.line.lane).collect()
     }
 
+    /// Has the fast path be where flows may go by it now, or after the next change.
+    fn prepare(&self) {
+        let mut links: Vec<u32> = vec![self.used.key.link];
+        links.extend(self.beside.iter().flatten().map(|running| running.key.link));
+        links.sort_unstable();
+        links.dedup();
+        self.shared.fast.want(self.shared.tun.id(), links, &self.shared);
+    }
+
     /// Has packets from apps leave by `role`, or where their flow began.
     fn publish(&self, role: Option<Arc<Role>>) {
         let way = |running: &line::Running<I>| {
@@ -129,8 +146,10 @@ impl<I: PlaneIo> Running<I> {
             None => way(&self.used),
         };
         let kept = self.beside.each_ref().map(|running| running.as_ref().map(way).filter(|way| way.role.lingers));
-        self.shared.ways.store(Arc::new(Ways { used, kept }));
+        let epoch = self.shared.fast.epoch();
+        self.shared.ways.store(Arc::new(Ways { used, kept, epoch }));
         self.shared.wake_up.wake();
+        self.prepare();
     }
 }
 
@@ -144,12 +163,15 @@ pub(crate) struct Plane<I: PlaneIo> {
     counters: Arc<Counters>,
     reports: mpsc::UnboundedSender<Report>,
     clock: Arc<dyn Clock>,
+    fast: Arc<Fast<I>>,
 }
 
 impl<I: PlaneIo> Plane<I> {
     pub(crate) fn new(io: I, clock: Arc<dyn Clock>, reports: mpsc::UnboundedSender<Report>) -> Self {
+        let fast = Fast::new(&io);
         Self {
             io,
+            fast,
             running: None,
             flows: Flows::default(),
             closing: Closing::default(),
@@ -159,8 +181,33 @@ impl<I: PlaneIo> Plane<I> {
         }
     }
 
-    pub(crate) fn counters(&self) -> &Arc<Counters> {
-        &self.counters
+    /// What went through so far, by whichever path.
+    pub(crate) fn counters(&self) -> CounterSnapshot {
+        let mut counters = self.counters.snapshot();
+        let fast = self.fast.totals();
+        counters.packets_out += fast.packets_out;
+        counters.packets_in += fast.packets_in;
+        counters.bytes_out += fast.bytes_out;
+        counters.bytes_in += fast.bytes_in;
+        counters.send_errors += fast.lost;
+        let last = fast.answered.map(|ago| self.clock.now().since_start().saturating_sub(ago));
+        let last = last.map(Timestamp::from_duration);
+        counters.last_reply = counters.last_reply.max(last);
+        counters
+    }
+
+    /// Whether the fast path may be used.
+    pub(crate) fn allow_fast(&self, allowed: bool) {
+        self.fast.allow(allowed);
+        // What was wanted meanwhile has waited.
+        if let Some(running) = self.running.as_ref().filter(|_| allowed) {
+            running.prepare();
+        }
+    }
+
+    /// What there is to say about it.
+    pub(crate) fn fast_status(&self) -> FastStatus {
+        self.fast.status()
     }
 
     /// The tunnel, while there is one.
@@ -187,6 +234,7 @@ impl<I: PlaneIo> Plane<I> {
     fn try_set(&mut self, config: PlaneConfig, left: &mut Option<line::Running<I>>) -> Result<TunId, HostError> {
         let Some(running) = &mut self.running else { return self.start(config) };
         let (wanted, role) = (port_config(&config), Role::active(config));
+        self.fast.close();
         if running.used.key == wanted && !running.used.line.is_dead() {
             running.used.line.assign(Arc::clone(&role));
         } else {
@@ -216,7 +264,7 @@ impl<I: PlaneIo> Plane<I> {
             }
             running.used.line.assign(Arc::clone(&role));
         }
-        running.shared.traffic.set_bell();
+        running.shared.fast.set_bell(&running.shared.traffic);
         running.publish(Some(role));
         running.shared.check(&running.used.line)?;
         Ok(running.shared.tun.id().clone())
@@ -228,23 +276,29 @@ impl<I: PlaneIo> Plane<I> {
         let tun = self.io.open_tun()?;
         let id = tun.id().clone();
         let used = Way { line: Arc::clone(&line), role };
+        self.fast.close();
         let shared = Arc::new(Shared::<I> {
             tun,
-            ways: ArcSwap::from_pointee(Ways { used, kept: [const { None }; KEPT] }),
+            ways: ArcSwap::from_pointee(Ways { used, kept: [const { None }; KEPT], epoch: self.fast.epoch() }),
             orders: Orders::default(),
             stop: AtomicBool::new(false),
             dead: AtomicBool::new(false),
             wake_up: self.io.waker()?,
             counters: Arc::clone(&self.counters),
             traffic: Traffic::default(),
+            fast: Arc::clone(&self.fast),
             reports: self.reports.clone(),
             clock: Arc::clone(&self.clock),
         });
-        shared.traffic.set_bell();
+        shared.fast.set_bell(&shared.traffic);
         let used = line::Running::start(&shared, line)?;
         let (theirs, flows) = (Arc::clone(&shared), std::mem::take(&mut self.flows));
         match spawn("everclat-up", move || up::run(&theirs, flows)) {
-            Ok(up) => self.running = Some(Running { shared, up, used, beside: [const { None }; KEPT] }),
+            Ok(up) => {
+                let running = Running { shared, up, used, beside: [const { None }; KEPT] };
+                running.prepare();
+                self.running = Some(running);
+            }
             Err(error) => {
                 self.closing.add(vec![used.end()]);
                 return Err(error);
@@ -319,16 +373,21 @@ impl<I: PlaneIo> Plane<I> {
     pub(crate) fn sample(&self, last: bool) -> TrafficSample {
         // Before the counters are read: a packet between the two is told twice, not missed.
         if let Some(running) = self.running.as_ref().filter(|_| last) {
-            running.shared.traffic.set_bell();
+            running.shared.fast.set_bell(&running.shared.traffic);
+        }
+        if let Some(running) = &self.running {
+            self.fast.sample(&running.shared.traffic, self.clock.now());
         }
         let (mute, answered) = self.running.as_ref().map(|running| running.shared.traffic.take()).unwrap_or_default();
         let (sent, received) = self.counters.by_the_way_in_use();
-        TrafficSample { sent, received, mute, answered }
+        let fast = self.fast.totals();
+        TrafficSample { sent: sent + fast.packets_out, received: received + fast.packets_in, mute, answered }
     }
 
     /// Ends the threads and closes the tunnel; the ports follow.
     pub(crate) fn stop(&mut self) {
         let Some(Running { shared, up, used, beside }) = self.running.take() else { return };
+        self.fast.leave();
         shared.stop.store(true, Ordering::Release);
         shared.wake_up.wake();
         // A panic has ended the process before.
@@ -341,6 +400,7 @@ impl<I: PlaneIo> Plane<I> {
 impl<I: PlaneIo> Drop for Plane<I> {
     fn drop(&mut self) {
         self.stop();
+        self.fast.quit();
     }
 }
 

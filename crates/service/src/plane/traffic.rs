@@ -31,6 +31,16 @@ impl Traffic {
         self.bell.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the next one still is.
+    pub(crate) fn is_bell_set(&self) -> bool {
+        self.bell.load(Ordering::Relaxed)
+    }
+
+    /// An app has sent to `address` by the fast path.
+    pub(crate) fn note_sent(&self, address: Ipv4Addr) {
+        self.note(address, SENT);
+    }
+
     /// An app has sent to `address`. `true`: that is to be told.
     #[inline]
     pub(crate) fn sent(&self, address: Ipv4Addr) -> bool {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arc_swap::{ArcSwap, Cache};
-use engine::flow::{self, Flows, KEPT, NEVER_TOO_BIG, Repeated, Repetition};
+use engine::flow::{self, Ending, Fast, Flows, KEPT, NEVER_TOO_BIG, Repeated, Repetition};
 use model::PlaneEvent;
 use platform_api::{AT_ONCE, PlaneIo, TunDevice, UplinkPort};
 use xlat::{DropReason, Fragments, PacketBuf, Translator, Verdict};
 
+use super::admit::Admission;
 use super::batch::{Batch, LARGE, Leaving};
 use super::counters::add;
 use super::limit::Limit;
@@ -49,7 +50,7 @@ pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, flows: Flows) -> Flows {
             room = AT_ONCE;
         }
         if shared.stop.load(Ordering::Acquire) {
-            return up.flows;
+            return up.end();
         }
         up.obey(&mut buf);
         if more {
@@ -71,6 +72,9 @@ struct Up<'a, I: PlaneIo> {
     flows: Flows,
     odd: Odd,
     repeated: Repeated,
+    admission: Admission<I::Fast>,
+    /// The version of the fast path that was looked at.
+    fast: u64,
     /// When it was last looked whether flows still go on where they were left.
     looked: u16,
 }
@@ -88,6 +92,8 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             flows,
             odd: Odd::new(Limit::to_the_host(shared.clock.now())),
             repeated: Repeated::default(),
+            admission: Admission::default(),
+            fast: shared.fast.version(),
             looked: 0,
             ways: Arc::clone(&ways),
         };
@@ -107,6 +113,9 @@ impl<'a, I: PlaneIo> Up<'a, I> {
 
     /// Whether flows that cannot go on are over is not for this thread to say.
     fn change(&mut self, ways: Arc<Ways<I>>) {
+        if self.ways.epoch != ways.epoch {
+            self.admission.take_back(&mut self.flows);
+        }
         if Arc::ptr_eq(&self.ways.used.line, &ways.used.line) {
             self.used.replace(ways.used.role.translator.clone());
         } else {
@@ -116,16 +125,31 @@ impl<'a, I: PlaneIo> Up<'a, I> {
         let homes = ways.kept.each_ref().map(|way| way.as_ref().map(|way| way.role.home()));
         self.flows.settle(ways.used.role.home(), homes);
         self.ways = ways;
+        self.open();
+    }
+
+    /// Switches the fast path on if that is possible.
+    fn open(&mut self) {
+        self.fast = self.shared.fast.version();
+        let lane = self.shared.fast.open(self.ways.epoch, &self.ways.used, self.shared);
+        if lane.is_none() {
+            self.admission.take_back(&mut self.flows);
+        }
+        self.admission.set(lane);
     }
 
     /// Tells the time, and who is no longer needed.
     fn tick(&mut self) {
         let now = u16::try_from(self.shared.clock.now().since_start().as_secs() & 0xffff).unwrap_or_default();
         self.flows.tick(now);
+        if self.fast != self.shared.fast.version() {
+            self.open();
+        }
         if now.wrapping_sub(self.looked) < LOOK {
             return;
         }
         self.looked = now;
+        self.admission.look(&mut self.flows);
         for (number, way) in self.ways.kept.iter().enumerate() {
             if let Some(way) = way.as_ref().filter(|_| !self.flows.lives(number)) {
                 self.shared.report(way.role.config.generation, PlaneEvent::Abandoned);
@@ -138,6 +162,11 @@ impl<'a, I: PlaneIo> Up<'a, I> {
         for order in self.shared.orders.take() {
             // The ways that it is about may be newer than those followed so far.
             self.follow();
+            if order.ending == Ending::All {
+                // What apps expect is told by the number that they expect.
+                self.shared.fast.suspend();
+                self.admission.take_back(&mut self.flows);
+            }
             let config = &self.ways.used.role.config;
             let tun = &self.shared.tun;
             let ended = self.flows.tell(order.ending, config.gateway_v4, |packet| {
@@ -150,6 +179,9 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             }
             // Nobody waits any longer.
             let _ = order.done.try_send(());
+            if order.ending == Ending::All {
+                self.open();
+            }
         }
     }
 
@@ -181,15 +213,19 @@ impl<'a, I: PlaneIo> Up<'a, I> {
         if buf.packet().first().is_some_and(|byte| byte >> 4 == 6) {
             return;
         }
-        let kept = match self.flows.route(buf.packet()) {
+        let (kept, fast) = match self.flows.route(buf.packet()) {
             flow::Way::InUse => {
+                let fast = match self.admission.is_open() {
+                    true => Fast::of(buf.packet(), self.ways.used.role.config.v4, buf.vnet.is_gso()),
+                    false => Fast::Nothing,
+                };
                 // A single one that is large: what flows comes in super-packets.
                 if buf.len() > usize::from(NEVER_TOO_BIG) && !buf.vnet.is_gso() {
-                    self.look(buf);
+                    self.look(buf, fast);
                 }
-                None
+                (None, fast)
             }
-            flow::Way::Kept(number) => Some(number),
+            flow::Way::Kept(number) => (Some(number), Fast::Nothing),
             flow::Way::None => {
                 if let Some(answer) = self.flows.answer(buf.packet()) {
                     let _ = buf.set_packet(&answer) && self.shared.tun.send(buf).is_ok();
@@ -199,13 +235,13 @@ impl<'a, I: PlaneIo> Up<'a, I> {
         };
         let destination = buf.packet().get(DESTINATION..).and_then(|rest| rest.first_chunk::<4>()).copied();
         let leaving = Leaving { kept, bytes: buf.len(), destination: destination.map(Ipv4Addr::from) };
-        if let Some(fragments) = self.translate(buf, batch, leaving) {
+        if let Some(fragments) = self.translate(buf, batch, leaving, fast) {
             self.send_fragments(fragments, buf, batch, leaving);
         }
     }
 
     /// Translates; what may leave as it is joins the batch. Gives what has to be cut.
-    fn translate(&mut self, buf: &mut PacketBuf, batch: &mut Batch, leaving: Leaving) -> Option<Fragments> {
+    fn translate(&mut self, buf: &mut PacketBuf, batch: &mut Batch, leaving: Leaving, fast: Fast) -> Option<Fragments> {
         let (shared, counters) = (self.shared, &*self.shared.counters);
         if self.way(leaving.kept).is_none() {
             // Its flow goes on when X is ours again.
@@ -224,6 +260,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
                     self.flush(batch);
                     batch.add(buf, leaving);
                 }
+                self.admission.sent(fast, self.ways.used.role.replied.load(Ordering::Relaxed));
                 None
             }
             Verdict::Fragments(fragments) => Some(fragments),
@@ -287,14 +324,16 @@ impl<'a, I: PlaneIo> Up<'a, I> {
     }
 
     /// Whether the large segment is sent again and again; its sender is told if nothing else helps.
-    fn look(&mut self, buf: &PacketBuf) {
+    fn look(&mut self, buf: &PacketBuf, fast: Fast) {
         let config = &self.ways.used.role.config;
         let size = u16::try_from(buf.len()).unwrap_or(u16::MAX).saturating_add(GROWTH);
         if size > config.path_mtu {
             // The translator answers it.
             return;
         }
-        match self.repeated.sent(buf.packet(), config.v4) {
+        // Of such a flow only what is sent again comes here.
+        let again = self.admission.has(fast);
+        match self.repeated.sent(buf.packet(), config.v4, again) {
             Repetition::None => {}
             Repetition::Doubtful => {
                 let destination = buf.packet().get(DESTINATION..).and_then(|rest| rest.first_chunk::<4>()).copied();
@@ -310,11 +349,17 @@ impl<'a, I: PlaneIo> Up<'a, I> {
         }
     }
 
+    /// All that is known of flows.
+    fn end(mut self) -> Flows {
+        self.admission.take_back(&mut self.flows);
+        self.flows
+    }
+
     fn gone(self, error: &std::io::Error) -> Flows {
         if !self.shared.stop.load(Ordering::Acquire) {
             self.shared.report(self.shared.dies(), PlaneEvent::Failed(format!("the tunnel is gone: {error}")));
         }
-        self.flows
+        self.end()
     }
 }
 
@@ -352,6 +397,7 @@ impl Left {
             add(&outgoing.kept, self.packets);
         }
         if self.rings {
+            shared.fast.rung(&shared.traffic);
             shared.report(way.role.config.generation, PlaneEvent::Traffic);
         }
     }

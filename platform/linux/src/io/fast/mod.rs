@@ -81,7 +81,8 @@ impl LinuxFast {
         state.set(STATE_CONFIG, CONFIGS, 0).map_err(|error| refused("load", &error))?;
         let configs = Array::try_from(map(&mut programs, "CONFIG")?).map_err(|error| refused("load", &error))?;
         let flows = HashMap::try_from(map(&mut programs, "FLOW")?).map_err(|error| refused("load", &error))?;
-        let counters = PerCpuArray::try_from(map(&mut programs, "COUNTERS")?).map_err(|error| refused("load", &error))?;
+        let counters =
+            PerCpuArray::try_from(map(&mut programs, "COUNTERS")?).map_err(|error| refused("load", &error))?;
         let tested = Array::try_from(map(&mut programs, "TESTED")?).map_err(|error| refused("load", &error))?;
         Ok(Self {
             places: Mutex::new(Places { programs, tun: None, links: BTreeMap::new(), tried: false }),

@@ -47,7 +47,8 @@ pub(super) fn config(tun: u32) -> FastConfig {
 
 /// Tries both kinds of super-packets.
 pub(super) fn run(fast: &LinuxFast, tun: &TunId) -> Result<(), FastRefusal> {
-    let failed = |error: io::Error| FastRefusal::new(FastReason::SelfTest, format!("the trial could not begin: {error}"));
+    let failed =
+        |error: io::Error| FastRefusal::new(FastReason::SelfTest, format!("the trial could not begin: {error}"));
     fast.start_as(&config(tun.index), true).map_err(failed)?;
     let result = try_both(fast, tun);
     fast.stop();
@@ -56,7 +57,8 @@ pub(super) fn run(fast: &LinuxFast, tun: &TunId) -> Result<(), FastRefusal> {
 }
 
 fn try_both(fast: &LinuxFast, tun: &TunId) -> Result<(), FastRefusal> {
-    let failed = |error: io::Error| FastRefusal::new(FastReason::SelfTest, format!("the trial could not begin: {error}"));
+    let failed =
+        |error: io::Error| FastRefusal::new(FastReason::SelfTest, format!("the trial could not begin: {error}"));
     let socket = socket(tun.index).map_err(|_| gone())?;
     for protocol in [libc::IPPROTO_TCP, libc::IPPROTO_UDP] {
         let protocol = u8::try_from(protocol).unwrap_or_default();
@@ -109,7 +111,9 @@ fn send(socket: &Socket, packet: &[u8]) -> Result<(), FastRefusal> {
             Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) && Instant::now() < end => {
                 std::thread::sleep(PAUSE);
             }
-            Err(error) if [Some(libc::ENXIO), Some(libc::ENODEV), Some(libc::ENETDOWN)].contains(&error.raw_os_error()) => {
+            Err(error)
+                if [Some(libc::ENXIO), Some(libc::ENODEV), Some(libc::ENETDOWN)].contains(&error.raw_os_error()) =>
+            {
                 return Err(gone());
             }
             // What the programs drop in the end was still sent; whatever else it is, their notes will tell.
