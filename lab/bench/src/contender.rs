@@ -8,13 +8,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use everclat_e2e::{Daemon, PATIENCE, World, until};
 use lab::Pref64;
+use model::FastState;
 
 /// One way from the host's apps to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Contender {
     /// No translation: the server's address under the prefix, as IPv6.
     Native,
+    /// The service alone.
     Everclat,
+    /// With the kernel's fast path.
+    FastPath,
     /// TAYGA, or whatever takes its configuration file, as a CLAT.
     Tayga(PathBuf),
 }
@@ -24,6 +28,7 @@ impl Contender {
         match self {
             Self::Native => "native IPv6".into(),
             Self::Everclat => "Everclat".into(),
+            Self::FastPath => "Everclat, fast path".into(),
             Self::Tayga(path) if path.as_os_str() == "tayga" => "TAYGA".into(),
             Self::Tayga(path) => {
                 path.file_name().map_or_else(|| "peer".into(), |name| name.to_string_lossy().into_owned())
@@ -36,8 +41,17 @@ impl Contender {
         let running = match self {
             Self::Native => Running { target: pref64.embed(server).into(), program: Program::None },
             Self::Everclat => {
+                let daemon = world.start_with("FastPath = \"off\"\n")?;
+                daemon.ready()?;
+                Running { target: server.into(), program: Program::Everclat(daemon) }
+            }
+            Self::FastPath => {
                 let daemon = world.start()?;
                 daemon.ready()?;
+                daemon.reaches("the fast path on", |status| {
+                    let fast = status.clat.as_ref().and_then(|clat| clat.fast_path.as_ref());
+                    fast.is_some_and(|fast| fast.state == FastState::On)
+                })?;
                 Running { target: server.into(), program: Program::Everclat(daemon) }
             }
             Self::Tayga(path) => Running { target: server.into(), program: tayga(world, pref64, path)? },

@@ -70,7 +70,7 @@ fn main() -> Result<()> {
             ])?;
         }
     }
-    let mut contenders = vec![Contender::Native, Contender::Everclat];
+    let mut contenders = vec![Contender::Native, Contender::Everclat, Contender::FastPath];
     if !arguments.alone {
         contenders.push(Contender::Tayga("tayga".into()));
         contenders.extend(arguments.peer.iter().cloned().map(Contender::Tayga));
