@@ -12,7 +12,8 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::{
-    ClatStatus, EvidenceKind, InterfaceStatus, PlaneKind, Pref64Source, Pref64Status, SpareStatus, State, Status,
+    ClatStatus, EvidenceKind, FastState, FastStatus, InterfaceStatus, PlaneKind, Pref64Source, Pref64Status,
+    SpareStatus, State, Status,
 };
 
 use crate::advice::advice;
@@ -182,9 +183,25 @@ fn translation(page: &mut Page, status: &Status, clat: &ClatStatus, verbose: boo
         for (index, words) in drops::each(clat).enumerate() {
             page.line(if index == 0 { "Dropped" } else { "" }, &words);
         }
+        if let Some(fast) = &clat.fast_path {
+            page.line("Fast path", &fast_path(fast));
+        }
     }
     if let Some(words) = drops::note(clat) {
         page.line("Note", &words);
+    }
+}
+
+/// Whether the kernel translates flows by itself, or why not.
+fn fast_path(fast: &FastStatus) -> String {
+    match fast.state {
+        FastState::On => {
+            format!("on, {} packets out and {} in went by it", fast.packets.out, fast.packets.inward)
+        }
+        FastState::Off => {
+            let why = fast.reason.as_deref().unwrap_or("unknown");
+            if fast.detail.is_empty() { format!("off ({why})") } else { format!("off: {} ({why})", fast.detail) }
+        }
     }
 }
 

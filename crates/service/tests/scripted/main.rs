@@ -5,6 +5,7 @@
 mod batches;
 mod clients;
 mod failures;
+mod fast;
 mod packets;
 mod planes;
 mod settings;
