@@ -14,8 +14,10 @@ struct Tool {
     fedora: Option<&'static str>,
 }
 
-const TOOLS: [Tool; 18] = [
+const TOOLS: [Tool; 19] = [
     Tool { program: "cc", debian: "build-essential", fedora: Some("gcc") },
+    // Compiles the kernel's part of the fast path.
+    Tool { program: "clang", debian: "clang", fedora: Some("clang") },
     Tool { program: "ip", debian: "iproute2", fedora: Some("iproute") },
     Tool { program: "nstat", debian: "iproute2", fedora: Some("iproute") },
     Tool { program: "nft", debian: "nftables", fedora: Some("nftables") },

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use everclat_model::{
-    Bytes, Cause, ClatStatus, Code, ConfigProblem, Departure, DropReason, Evidence, EvidenceKind, Ignored,
-    InterfaceStatus, Origin, Owner, PauseStatus, PlaneKind, Pref64Source, Pref64Status, Product, REARM_REASONS, Rearm,
-    RearmStep, Rearms, SEND_ERROR, ServiceInfo, SettingEntry, SpareStatus, State, Status, UplinkStatus, key_references,
+    Bytes, Cause, ClatStatus, Code, ConfigProblem, Departure, DropReason, Evidence, EvidenceKind, FastState, FastStatus,
+    Ignored, InterfaceStatus, Origin, Owner, PauseStatus, PlaneKind, Pref64Source, Pref64Status, Product,
+    REARM_REASONS, Rearm, RearmStep, Rearms, SEND_ERROR, ServiceInfo, SettingEntry, SpareStatus, State, Status,
+    UplinkStatus, key_references,
 };
 use ts_rs::{Config, TS};
 
@@ -47,6 +48,8 @@ fn types_are_up_to_date() {
         Pref64Status,
         Bytes,
         ClatStatus,
+        FastState,
+        FastStatus,
         Rearm,
         Rearms,
         Evidence,

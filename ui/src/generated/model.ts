@@ -135,6 +135,7 @@ export const SETTING_KEYS = [
   'InterfacesExclude',
   'ClatIpv4',
   'Dad',
+  'FastPath',
   'Ipv4RouteMetric',
   'Mtu',
   'AllowUserPause',
@@ -392,7 +393,37 @@ bytes: Bytes,
 /**
  * Packets dropped, by reason; reasons never seen are left out.
  */
-drops: { [key in string]: number }, };
+drops: { [key in string]: number }, 
+/**
+ * Whether the kernel translates flows by itself; null from a service that knows no such thing.
+ */
+fast_path: FastStatus | null, };
+
+/**
+ * On or off.
+ */
+export type FastState = "on" | "off";
+
+/**
+ * The fast path in the status document.
+ */
+export type FastStatus = { 
+/**
+ * Whether it is on.
+ */
+state: FastState, 
+/**
+ * Why it is off, by [name](FastReason::name); null while it is on.
+ */
+reason: string | null, 
+/**
+ * The same in words; may be empty.
+ */
+detail: string, 
+/**
+ * Packets that went by it, counted in `packets` of the translator, too.
+ */
+packets: Bytes, };
 
 /**
  * One re-arming, in the status document. Words are text, so that those of a newer service can be read.

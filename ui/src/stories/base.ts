@@ -39,6 +39,7 @@ export const CLAT: ClatStatus = {
   packets: { out: 48_231, in: 91_774 },
   bytes: { out: 6_120_441, in: 118_402_331 },
   drops: { 'illegal-destination': 12, 'ttl-expired': 3 },
+  fast_path: null,
 };
 
 /** A service at work, with evidence. */

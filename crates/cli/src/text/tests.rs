@@ -1,4 +1,4 @@
-use model::{Code, DropReason, Owner, PauseStatus, Rearms, SEND_ERROR};
+use model::{Code, DropReason, FastReason, Owner, PauseStatus, Rearms, SEND_ERROR};
 
 use super::*;
 
@@ -252,5 +252,32 @@ fn colour_is_in_the_headline_only() {
         let words = text(&recorded(document), true, &TimeZone::UTC);
         let (first, rest) = words.split_once('\n').unwrap();
         assert!(first.contains('\u{1b}') && !rest.contains('\u{1b}'), "{words}");
+    }
+}
+
+#[test]
+fn the_fast_path_is_told_to_helpdesks() {
+    let mut status = working();
+    assert!(!said(&status, true).contains("Fast path"), "recorded before there was one");
+    let mut fast = FastStatus { state: FastState::On, reason: None, detail: String::new(), packets: Default::default() };
+    (fast.packets.out, fast.packets.inward) = (16_403, 9_021);
+    let set = |status: &mut Status, fast: &FastStatus| {
+        status.clat.iter_mut().for_each(|clat| clat.fast_path = Some(fast.clone()));
+    };
+    set(&mut status, &fast);
+    let line = "  Fast path    on, 16403 packets out and 9021 in went by it\n";
+    assert!(said(&status, true).contains(line) && !said(&status, false).contains("Fast path"));
+    assert!(include_str!("../../../../docs/cli.md").contains(line), "the manual shows it");
+    (fast.state, fast.reason) = (FastState::Off, Some("self-test".into()));
+    fast.detail = "it was cut".into();
+    set(&mut status, &fast);
+    assert!(said(&status, true).contains("  Fast path    off: it was cut (self-test)\n"));
+}
+
+#[test]
+fn every_reason_against_the_fast_path_is_in_the_manual() {
+    let manual = include_str!("../../../../docs/cli.md");
+    for reason in FastReason::ALL {
+        assert!(manual.contains(&format!("| `{}` | ", reason.name())), "not in the manual: {}", reason.name());
     }
 }

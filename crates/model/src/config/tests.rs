@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::{Code, Dad, Origin, Settings};
+use crate::{Code, Dad, FastPath, Origin, Settings};
 
 fn read_over(last: &Settings, text: &str) -> (Settings, Vec<String>) {
     let path = Path::new("/etc/everclat/config.toml");
@@ -15,7 +15,7 @@ fn read(text: &str) -> (Settings, Vec<String>) {
 }
 
 const EVERY_KEY: &str = "Enabled = false\nPref64Static = [\"64:ff9b::/96\", \"2001:db8:64::/48\"]\n\
-    ClatIpv4 = \"192.0.0.5\"\nDad = \"strict\"\nIpv4RouteMetric = 4096\nMtu = 1400\nAllowUserPause = false\n\
+    ClatIpv4 = \"192.0.0.5\"\nDad = \"strict\"\nFastPath = \"off\"\nIpv4RouteMetric = 4096\nMtu = 1400\nAllowUserPause = false\n\
     PauseMaxMinutes = 5\nAllowUserConfig = true\nPref64Sources = [\"dns\", \"policy\", \"ra\"]\n\
     Pref64Allow = [\"2001:db8::/32\"]\nPref64Deny = [\"2001:db8:bad::/48\", \"64:ff9b::/96\"]\n\
     InterfacesInclude = [\"eth*\", \"wlan0\"]\nInterfacesExclude = [\"docker?\"]\nProbeEnabled = false\n\
@@ -28,6 +28,7 @@ fn every_key_with_its_origin_and_back() {
     assert_eq!(problems, Vec::<String>::new());
     assert!(!settings.enabled.value && !settings.allow_user_pause.value);
     assert_eq!(settings.dad.value, Dad::Strict);
+    assert_eq!(settings.fast_path.value, FastPath::Off);
     assert_eq!(
         (settings.ipv4_route_metric.value, settings.mtu.value, settings.pause_max_minutes.value),
         (4096, 1400, 5)
