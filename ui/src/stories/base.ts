@@ -88,6 +88,7 @@ const DEFAULTS: Record<string, string> = {
   Pref64Sources: '["ra", "dns"]',
   ClatIpv4: '"192.0.0.2"',
   Dad: '"optimistic"',
+  FastPath: 'auto',
   Ipv4RouteMetric: '2048',
   Mtu: '0',
   AllowUserPause: 'true',

@@ -259,7 +259,8 @@ fn colour_is_in_the_headline_only() {
 fn the_fast_path_is_told_to_helpdesks() {
     let mut status = working();
     assert!(!said(&status, true).contains("Fast path"), "recorded before there was one");
-    let mut fast = FastStatus { state: FastState::On, reason: None, detail: String::new(), packets: Default::default() };
+    let mut fast =
+        FastStatus { state: FastState::On, reason: None, detail: String::new(), packets: Default::default() };
     (fast.packets.out, fast.packets.inward) = (16_403, 9_021);
     let set = |status: &mut Status, fast: &FastStatus| {
         status.clat.iter_mut().for_each(|clat| clat.fast_path = Some(fast.clone()));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use everclat_e2e::{ECHO, PATIENCE, World, figure, until};
 use lab::{AnnouncedPref64, Netns, Pref64, probe};
+use model::{FastState, Status};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::packets::{DF, UDP, V4, udp};
@@ -99,6 +100,13 @@ fn look(name: &str, pref64: Pref64) -> Result<()> {
     }
     let daemon = world.start()?;
     daemon.ready()?;
+    let is_on = |status: &Status| {
+        let fast = status.clat.as_ref().and_then(|clat| clat.fast_path.as_ref());
+        fast.is_some_and(|fast| fast.state == FastState::On)
+    };
+    if pref64.is_neutral_possible() {
+        daemon.reaches("the fast path on", is_on)?;
+    }
     let directory = tempfile::tempdir()?;
     let cable = Capture::start(router, "lan", directory.path().join("cable.pcapng"))?;
     let server = Capture::start(inet, "r1", directory.path().join("server.pcapng"))?;
@@ -124,7 +132,9 @@ fn look(name: &str, pref64: Pref64) -> Result<()> {
     damaged(&world)?;
 
     let (cable, server) = (cable.end()?, server.end()?);
-    let x = daemon.status()?.clat.context("armed")?.v6;
+    let clat = daemon.status()?.clat.context("armed")?;
+    let (x, fast) = (clat.v6, clat.fast_path.context("the fast path")?.packets);
+    ensure!(!pref64.is_neutral_possible() || fast.out.min(fast.inward) > 500, "most goes by the fast path: {fast:?}");
     let mut seen = 0;
     for (file, least) in [
         (

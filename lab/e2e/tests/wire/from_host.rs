@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::Checks;
 use crate::packets::{
-    DF, Ends, FRAGMENT, ICMP, ICMPV6, MF, TCP, UDP, V4, V6, bytes, fragment_header, icmp, sealed, tcp, udp,
+    DF, Ends, FRAGMENT, ICMP, ICMPV6, MF, TCP, UDP, V4, V6, bytes, fragment_header, icmp, open_tcp, sealed, tcp, udp,
 };
 use crate::wire::{PEER, Wire};
 
@@ -47,6 +47,9 @@ pub(crate) fn transports(wire: &mut Wire, checks: &mut Checks) -> Result<()> {
         ("UDP as long as the route takes", UDP, udp(&bytes(1472 - 28))),
         ("TCP with options", TCP, tcp(b"")),
         ("TCP with data", TCP, tcp(&bytes(1200))),
+        ("TCP in an open connection", TCP, open_tcp(b"")),
+        ("TCP of odd length", TCP, open_tcp(&bytes(777))),
+        ("TCP as long as the route takes", TCP, open_tcp(&bytes(1472 - 40))),
         ("UDP whose sum is zero", UDP, zero_sum(wire)),
     ];
     for (what, protocol, message) in cases {

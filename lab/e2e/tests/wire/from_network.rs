@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::Checks;
 use crate::packets::{
     DESTINATION_OPTIONS, DF, Ends, FRAGMENT, ICMP, ICMPV6, MF, ROUTING, TCP, UDP, V4, V6, bytes, fragment_header, icmp,
-    sealed, tcp, udp,
+    open_tcp, sealed, tcp, udp,
 };
 use crate::wire::{Out, Wire};
 
@@ -57,7 +57,12 @@ pub(crate) fn headers(wire: &mut Wire, checks: &mut Checks) -> Result<()> {
     let ids: Vec<&[u8]> = found.passed.iter().map(|packet| &packet[4..6]).collect();
     checks.holds("5.1 identifications differ", ids.len() == 2 && ids[0] != ids[1], &found);
 
-    for (what, protocol, message) in [("TCP", TCP, tcp(&bytes(700))), ("UDP of no bytes", UDP, udp(b""))] {
+    let cases = [
+        ("TCP", TCP, tcp(&bytes(700))),
+        ("TCP in an open connection", TCP, open_tcp(&bytes(701))),
+        ("UDP of no bytes", UDP, udp(b"")),
+    ];
+    for (what, protocol, message) in cases {
         let found = wire.inbound(&[wire.v6_in(protocol).with(&wire.sealed6(message.clone(), protocol))])?;
         let expected = V4 { id: id(&found), ..wire.v4_in(protocol) }.with(&wire.sealed4(message, protocol));
         checks.passes(&format!("5.5 {what}"), &found, expected);

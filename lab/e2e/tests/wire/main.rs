@@ -16,6 +16,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Result, ensure};
 use everclat_e2e::figure;
+use model::Bytes;
 use xlat::Pref64;
 
 use wire::{Out, Wire};
@@ -59,9 +60,12 @@ impl Checks {
     }
 }
 
-fn run(name: &str, pref64: Pref64) -> Result<()> {
-    let mut wire = Wire::new(name, pref64, "")?;
+fn run(name: &str, pref64: Pref64, fast: bool) -> Result<()> {
+    let mut wire = Wire::new(name, pref64, if fast { "" } else { "FastPath = \"off\"\n" })?;
     let mut checks = Checks::default();
+    if fast {
+        wire.speed_up()?;
+    }
     from_host::headers(&mut wire, &mut checks)?;
     from_host::transports(&mut wire, &mut checks)?;
     from_host::fragments(&mut wire, &mut checks)?;
@@ -72,24 +76,40 @@ fn run(name: &str, pref64: Pref64) -> Result<()> {
     from_network::fragments(&mut wire, &mut checks)?;
     from_network::errors(&mut wire, &mut checks)?;
     from_network::refusals(&mut wire, &mut checks)?;
+    let gone = wire.fast()?.packets;
+    // All plain packets of the flows that it was told of, and none without it.
+    ensure!(if fast { gone.out >= 18 && gone.inward >= 14 } else { gone == Bytes::default() }, "{gone:?}");
     // A reason for each drop, where a helpdesk can see it.
     let drops = wire.end()?;
     ensure!(drops.len() > 10, "{drops:?}");
     let failures = checks.failed.lines().filter(|line| !line.starts_with("  ")).count();
-    figure(&format!("wire checks under {pref64}"), &format!("{} made, {failures} failed", checks.made));
+    let by = if fast { ", flows by the fast path" } else { "" };
+    figure(&format!("wire checks under {pref64}{by}"), &format!("{} made, {failures} failed", checks.made));
     ensure!(checks.failed.is_empty(), "{}", checks.failed);
     Ok(())
 }
 
 #[test]
 fn a_prefix_of_96_bits_with_a_neutral_x() -> Result<()> {
-    run("e2e-wire", "2001:db8:64::/96".parse()?)
+    run("e2e-wire", "2001:db8:64::/96".parse()?, false)
+}
+
+/// The same packets; what can go by the fast path does.
+#[test]
+fn flows_by_the_fast_path() -> Result<()> {
+    run("e2e-wirefast", "2001:db8:64::/96".parse()?, true)
+}
+
+/// Where the IPv4 address stands in another place.
+#[test]
+fn flows_by_the_fast_path_under_a_prefix_of_32_bits() -> Result<()> {
+    run("e2e-wirefast32", "3fff:64::/32".parse()?, true)
 }
 
 /// Here every checksum changes, and addresses have a suffix.
 #[test]
 fn a_prefix_of_64_bits() -> Result<()> {
-    run("e2e-wire64", "2001:db8:64:64::/64".parse()?)
+    run("e2e-wire64", "2001:db8:64:64::/64".parse()?, false)
 }
 
 /// RFC 6052 section 3.1: private addresses have no place under the well-known prefix, and the app is told so.

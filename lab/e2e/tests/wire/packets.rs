@@ -139,6 +139,14 @@ pub(crate) fn tcp(payload: &[u8]) -> Vec<u8> {
     message
 }
 
+/// A segment of a connection that is open: ACK alone, no options.
+pub(crate) fn open_tcp(payload: &[u8]) -> Vec<u8> {
+    let mut message = tcp(payload);
+    message.drain(20..24);
+    message[12..14].copy_from_slice(&[0x50, 0x10]);
+    message
+}
+
 /// Type, code and second word, then the rest, not sealed.
 pub(crate) fn icmp(kind: u8, code: u8, word: u32, rest: &[u8]) -> Vec<u8> {
     let mut message = vec![kind, code, 0, 0];

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use everclat_e2e::{Daemon, PATIENCE, World};
 use lab::{AnnouncedPref64, Nat64, Netns};
+use model::{FastState, FastStatus, Status};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use xlat::Pref64;
 
-use crate::packets::{Ends, FRAGMENT, ICMP, ICMPV6, UDP, V4, V6, sealed, udp};
+use crate::packets::{Ends, FRAGMENT, ICMP, ICMPV6, TCP, UDP, V4, V6, open_tcp, sealed, udp};
 
 /// Peers of the tests are all in 203.0.113.0/24: nobody answers there.
 pub(crate) const PEER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
@@ -78,6 +79,36 @@ impl Wire {
         })
     }
 
+    /// Has the flows of the tests go by the fast path.
+    pub(crate) fn speed_up(&mut self) -> Result<()> {
+        let daemon = self.daemon.as_ref().context("running")?;
+        daemon.reaches("the fast path on", |status| fast(status).is_some_and(|fast| fast.state == FastState::On))?;
+        let reply = self.v6_in(UDP).with(&self.sealed6(udp(b"reply"), UDP));
+        self.inbound(&[reply])?;
+        for protocol in [UDP, TCP] {
+            for turned in [false, true] {
+                let mut message = if protocol == UDP { udp(b"warm") } else { open_tcp(b"warm") };
+                if turned {
+                    // What the network sends has the same ports: those of another flow.
+                    message[..4].copy_from_slice(&[0, 9, 0x12, 0x34]);
+                }
+                let packet = self.v4_out(protocol).with(&self.sealed4(message, protocol));
+                // Those that it takes, and one to see.
+                self.outbound(&vec![packet.clone(); 8])?;
+                self.outbound(&[packet])?;
+            }
+        }
+        let gone = self.fast()?.packets;
+        ensure!(gone.out == 4, "one packet of each flow: {gone:?}");
+        Ok(())
+    }
+
+    /// What the status says about the fast path.
+    pub(crate) fn fast(&self) -> Result<FastStatus> {
+        let status = self.daemon.as_ref().context("running")?.status()?;
+        fast(&status).cloned().context("it says nothing about the fast path")
+    }
+
     /// Ends the service; says which drops it has counted.
     pub(crate) fn end(mut self) -> Result<std::collections::BTreeMap<String, u64>> {
         let daemon = self.daemon.take().context("ended once")?;
@@ -127,7 +158,8 @@ impl Wire {
     /// An app sends `packets`.
     pub(crate) fn outbound(&mut self, packets: &[Vec<u8>]) -> Result<Out> {
         let (sentinel, tag) = self.sentinel()?;
-        let last = V4 { destination: SENTINEL, ..self.v4_out(UDP) };
+        // An option that says nothing, for which no packet overtakes another: all that need a look go by the service.
+        let last = V4 { destination: SENTINEL, options: &[1, 1, 1, 1], ..self.v4_out(UDP) };
         let last = last.with(&sealed(sentinel, UDP, Ends::V4(self.host, SENTINEL)));
         for packet in packets.iter().chain([&last]) {
             let destination = packet[16..20].first_chunk::<4>().copied().context("a header")?;
@@ -162,6 +194,10 @@ impl Wire {
         let tag = [b"everclat wire test ".as_slice(), &self.checks.to_be_bytes()].concat();
         Ok((udp(&tag), tag))
     }
+}
+
+fn fast(status: &Status) -> Option<&FastStatus> {
+    status.clat.as_ref()?.fast_path.as_ref()
 }
 
 /// A table of our own that drops what `matches` before anybody sees it; taps are in front of it.
