@@ -159,10 +159,16 @@ INLINE __u32 first_word(__u8 type, __u16 checksum)
 #endif
 }
 
+INLINE long store_word(struct __sk_buff *skb, __u32 offset, __u32 word, __u64 flags)
+{
+	return store_bytes(skb, offset, &word, sizeof(word), flags);
+}
+
 /* The ones' complement sum of the bytes at `offset`, or 0 when they cannot be read. `len` is at most ECHO_MAX. */
 INLINE __u32 message_sum(struct __sk_buff *skb, __u32 offset, __u32 len, __u8 message[ECHO_MAX])
 {
 	__builtin_memset(message, 0, ECHO_MAX);
+	opaque(len);
 	if (len < sizeof(struct echo) || len > ECHO_MAX)
 		return 0;
 	if (load_bytes(skb, offset, message, len))
@@ -205,11 +211,14 @@ int SECTION("classifier/up") everclat_up(struct __sk_buff *skb)
 		return TC_ACT_OK;
 
 	__u32 upper = len - IPV4, gso_size = skb->gso_size;
-	__u32 most = gso_size || (fragment & 0x4000) ? config->mtu6 : config->divisible;
+	__u32 most = config->divisible, mtu6 = config->mtu6;
+	opaque(most);
+	if (gso_size || (fragment & 0x4000))
+		most = mtu6;
 	__u32 segment = upper;
 	struct key key = {.peer = ip->daddr, .protocol = ip->protocol};
 	struct flow *flow;
-	__u32 answer = 0; /* Its first four bytes, if it is an echo. */
+	__u64 answer = 0; /* Its first four bytes, if it is an echo. */
 
 	if (ip->protocol == IPPROTO_TCP) {
 		struct tcphdr *tcp = data + IPV4;
@@ -258,9 +267,9 @@ int SECTION("classifier/up") everclat_up(struct __sk_buff *skb)
 		if (!flow || flow->generation != config->generation || IPV6 + upper > most)
 			return TC_ACT_OK;
 		__u8 message[ECHO_MAX] __attribute__((aligned(8)));
-		__u16 checksum = icmp->checksum;
 		if (message_sum(skb, IPV4, upper, message) != 0xffff)
 			return TC_ACT_OK;
+		__u16 checksum = ((struct echo *)message)->checksum;
 		/* ICMPv6 sums up a pseudo-header, too (RFC 4443 section 2.3). */
 		__u32 sum = (__u16)~checksum + (__u16)~htons(ICMP_ECHO << 8) + htons(ICMPV6_ECHO_REQUEST << 8) +
 			    sum_of(config->x) + sum_of(config->prefix) + halves(key.peer) + htons(upper) +
@@ -285,18 +294,19 @@ int SECTION("classifier/up") everclat_up(struct __sk_buff *skb)
 	if (key.protocol == IPPROTO_ICMP)
 		ip6.nexthdr = IPPROTO_ICMPV6;
 	__builtin_memcpy(&ip6.saddr, config->x, 16);
-	__builtin_memcpy(&ip6.daddr, config->prefix, 16);
-	if (config->v4_word == 1)
-		ip6.daddr.s6_addr32[1] = key.peer;
-	else
-		ip6.daddr.s6_addr32[3] = key.peer;
+	int is_short = config->v4_word == 1;
+	ip6.daddr.s6_addr32[0] = config->prefix[0];
+	ip6.daddr.s6_addr32[1] = is_short ? key.peer : config->prefix[1];
+	ip6.daddr.s6_addr32[2] = config->prefix[2];
+	ip6.daddr.s6_addr32[3] = is_short ? config->prefix[3] : key.peer;
 
+	opaque(answer);
 	if (change_proto(skb, htons(ETH_P_IPV6), 0))
 		return TC_ACT_OK;
 	struct counters *count = counters();
 	if (!count)
 		return TC_ACT_SHOT;
-	if (store_bytes(skb, 0, &ip6, sizeof(ip6), 0) || (answer && store_bytes(skb, IPV6, &answer, 4, 0)))
+	if (store_bytes(skb, 0, &ip6, sizeof(ip6), 0) || (answer && store_word(skb, IPV6, answer, 0)))
 		goto lost;
 	if (config->test)
 		return redirect(config->tun, BPF_F_INGRESS);
@@ -338,23 +348,19 @@ INLINE int down(struct __sk_buff *skb, struct config *config, __u32 link, __u32 
 	__be32 *to = ip6->daddr.s6_addr32, *from = ip6->saddr.s6_addr32;
 	if (to[0] != config->x[0] || to[1] != config->x[1] || to[2] != config->x[2] || to[3] != config->x[3])
 		return TC_ACT_OK;
-	__be32 peer;
-	if (from[0] != config->prefix[0] || from[2] != config->prefix[2])
-		return TC_ACT_OK;
+	__be32 second = from[1], fourth = from[3], peer = fourth, rest = second ^ config->prefix[1];
+	opaque(peer);
+	opaque(rest);
 	if (config->v4_word == 1) {
-		if (from[3] != config->prefix[3])
-			return TC_ACT_OK;
-		peer = from[1];
-	} else {
-		if (from[1] != config->prefix[1])
-			return TC_ACT_OK;
-		peer = from[3];
+		peer = second;
+		rest = fourth ^ config->prefix[3];
 	}
+	if (from[0] != config->prefix[0] || from[2] != config->prefix[2] || rest)
+		return TC_ACT_OK;
 
 	__u32 gso_size = skb->gso_size, segment = upper;
 	struct key key = {.peer = peer, .protocol = ip6->nexthdr};
-	__u32 answer = 0;
-	int is_echo = 0;
+	__u64 answer = 0;
 	void *body = data + link + IPV6;
 
 	if (ip6->nexthdr == IPPROTO_TCP) {
@@ -383,7 +389,6 @@ INLINE int down(struct __sk_buff *skb, struct config *config, __u32 link, __u32 
 			return TC_ACT_OK;
 		key.port = key.peer_port = icmp->id;
 		key.protocol = IPPROTO_ICMP;
-		is_echo = 1;
 	} else {
 		return TC_ACT_OK;
 	}
@@ -396,13 +401,13 @@ INLINE int down(struct __sk_buff *skb, struct config *config, __u32 link, __u32 
 
 	__u32 class = first >> 20 & 0xff;
 	__u8 ttl = ip6->hop_limit - 1;
-	if (is_echo) {
+	if (key.protocol == IPPROTO_ICMP) {
 		__u8 message[ECHO_MAX] __attribute__((aligned(8)));
-		__u16 checksum = ((struct echo *)body)->checksum;
 		__u32 pseudo = sum_of(config->x) + sum_of(config->prefix) + halves(peer) + htons(upper) +
 			       htons(IPPROTO_ICMPV6);
 		if (fold(message_sum(skb, link + IPV6, upper, message) + pseudo) != 0xffff)
 			return TC_ACT_OK;
+		__u16 checksum = ((struct echo *)message)->checksum;
 		checksum = ~fold((__u16)~checksum + (__u16)~htons(ICMPV6_ECHO_REPLY << 8) + (__u16)~fold(pseudo));
 		if (!checksum)
 			return TC_ACT_OK;
@@ -431,6 +436,7 @@ INLINE int down(struct __sk_buff *skb, struct config *config, __u32 link, __u32 
 	__u32 *words = (__u32 *)&ip;
 	ip.check = ~fold(halves(words[0]) + halves(words[1]) + halves(words[2]) + halves(words[3]) + halves(words[4]));
 
+	opaque(answer);
 	if (change_proto(skb, htons(ETH_P_IP), 0))
 		return TC_ACT_OK;
 	struct counters *count = counters();
@@ -438,7 +444,7 @@ INLINE int down(struct __sk_buff *skb, struct config *config, __u32 link, __u32 
 		return TC_ACT_SHOT;
 	/* A checksum of the whole packet that a network card has made is kept right. */
 	if (store_bytes(skb, link, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM) ||
-	    (is_echo && store_bytes(skb, link + IPV4, &answer, 4, BPF_F_RECOMPUTE_CSUM))) {
+	    (answer && store_word(skb, link + IPV4, answer, BPF_F_RECOMPUTE_CSUM))) {
 		count->lost++;
 		return TC_ACT_SHOT;
 	}

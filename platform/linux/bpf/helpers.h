@@ -16,6 +16,10 @@
 #define htonl(x) (x)
 #endif
 
+/* A value as it is here and now. Without it the compiler saves an instruction in ways that the verifier refuses to who has
+ * no CAP_PERFMON: it puts half a word aside where a pointer was, or chooses between two offsets instead of two values. */
+#define opaque(value) __asm__ volatile("" : "+r"(value))
+
 /* The older way to write a map down: it needs no type information of the compiler. */
 struct map {
 	__u32 type, key_size, value_size, max_entries, flags;

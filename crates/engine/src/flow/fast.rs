@@ -105,7 +105,7 @@ pub(super) fn table_key(key: &FlowKey) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
-    use etherparse::PacketBuilder;
+    use etherparse::{PacketBuilder, PacketBuilderStep, TcpHeader};
 
     use super::super::segment::{TTL, written};
     use super::super::{Ending, Flows, Home, KEPT, Way};
@@ -118,12 +118,7 @@ mod tests {
         FlowKey { peer: SERVER.into(), port: 5000, peer_port: 80, protocol }
     }
 
-    fn tcp(
-        sequence: u32,
-        shape: impl FnOnce(
-            etherparse::PacketBuilderStep<etherparse::TcpHeader>,
-        ) -> etherparse::PacketBuilderStep<etherparse::TcpHeader>,
-    ) -> Vec<u8> {
+    fn tcp(sequence: u32, shape: impl FnOnce(PacketBuilderStep<TcpHeader>) -> PacketBuilderStep<TcpHeader>) -> Vec<u8> {
         let builder = shape(PacketBuilder::ipv4(HOST.octets(), SERVER, TTL).tcp(5000, 80, sequence, 1000));
         written(builder.size(4), |to| builder.write(to, b"data"))
     }
@@ -152,9 +147,9 @@ mod tests {
     #[test]
     fn beginnings_and_ends_do_not() {
         for packet in [
-            tcp(1, |tcp| tcp.syn()),
+            tcp(1, PacketBuilderStep::syn),
             tcp(1, |tcp| tcp.fin().ack(1)),
-            tcp(1, |tcp| tcp.rst()),
+            tcp(1, PacketBuilderStep::rst),
             tcp(1, |tcp| tcp.rst().ack(1)),
         ] {
             assert_eq!(of(&packet), Fast::Ends(key(TCP)));
@@ -235,7 +230,7 @@ mod tests {
     #[test]
     fn a_connection_that_opens_says_itself_what_it_expects() {
         let mut flows = settled();
-        flows.route(&tcp(40, |tcp| tcp.syn()));
+        flows.route(&tcp(40, PacketBuilderStep::syn));
         flows.refresh(&key(TCP), 4000, 0);
         let mut acknowledged = Vec::new();
         flows.tell(Ending::All, Ipv4Addr::new(192, 0, 0, 1), |packet| {

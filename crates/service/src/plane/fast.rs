@@ -291,13 +291,15 @@ impl<I: PlaneIo> Fast<I> {
                 (None, Some(make)) => make().map(Arc::new),
                 (None, None) => Err(FastRefusal::new(FastReason::Refused, "it could not be made")),
             };
-            let result = made.and_then(|lane| {
-                let Some(wanted) = &wanted else {
-                    lane.detach();
-                    return Ok((lane, Ok(Vec::new())));
+            let result = made.map(|lane| {
+                let there = match &wanted {
+                    Some(wanted) => lane.attach(&wanted.tun, &wanted.links),
+                    None => {
+                        lane.detach();
+                        Ok(Vec::new())
+                    }
                 };
-                let there = lane.attach(&wanted.tun, &wanted.links);
-                Ok((lane, there))
+                (lane, there)
             });
             gate = self.lock();
             let mut pause = None;

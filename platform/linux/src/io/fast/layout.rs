@@ -11,6 +11,9 @@ pub(super) const STATE_HELD: u32 = 1;
 /// How many places `CONFIG` has; the same number stands for none of them.
 pub(super) const CONFIGS: u32 = 4;
 
+/// How many flows there can be.
+pub(super) const FLOWS: usize = 4096;
+
 const CONFIG_WORDS: usize = 24;
 
 /// `struct config`.

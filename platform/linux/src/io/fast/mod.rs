@@ -11,7 +11,7 @@ mod trial;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ use model::{FastReason, FlowKey};
 use platform_api::{FastConfig, FastFlow, FastLane, FastRefusal, FastSeed, FastTotals, TunId};
 use rustix::time::{ClockId, clock_gettime};
 
-use layout::{CONFIGS, Config, Counters, Flow, Key, STATE_CONFIG, STATE_HELD, Tested};
+use crate::sys;
+use layout::{CONFIGS, Config, Counters, FLOWS, Flow, Key, STATE_CONFIG, STATE_HELD, Tested};
 
 /// Aligned as the reader of object files wants it.
 #[repr(align(8))]
@@ -36,6 +37,8 @@ pub struct LinuxFast {
     places: Mutex<Places>,
     control: Mutex<Control>,
     flows: Mutex<HashMap<MapData, Key, Flow>>,
+    /// The same map, to be read as a whole.
+    all_flows: OwnedFd,
     counters: PerCpuArray<MapData, Counters>,
     tested: Mutex<Array<MapData, Tested>>,
 }
@@ -80,7 +83,12 @@ impl LinuxFast {
         let mut state = Array::try_from(map(&mut programs, "STATE")?).map_err(|error| refused("load", &error))?;
         state.set(STATE_CONFIG, CONFIGS, 0).map_err(|error| refused("load", &error))?;
         let configs = Array::try_from(map(&mut programs, "CONFIG")?).map_err(|error| refused("load", &error))?;
-        let flows = HashMap::try_from(map(&mut programs, "FLOW")?).map_err(|error| refused("load", &error))?;
+        let flows = map(&mut programs, "FLOW")?;
+        let Map::HashMap(data) = &flows else {
+            return Err(FastRefusal::new(FastReason::Refused, "the map of flows is none"));
+        };
+        let all_flows = data.fd().as_fd().try_clone_to_owned().map_err(|error| refused("load", &error))?;
+        let flows = HashMap::try_from(flows).map_err(|error| refused("load", &error))?;
         let counters =
             PerCpuArray::try_from(map(&mut programs, "COUNTERS")?).map_err(|error| refused("load", &error))?;
         let tested = Array::try_from(map(&mut programs, "TESTED")?).map_err(|error| refused("load", &error))?;
@@ -88,9 +96,18 @@ impl LinuxFast {
             places: Mutex::new(Places { programs, tun: None, links: BTreeMap::new(), tried: false }),
             control: Mutex::new(Control { state, configs, place: 0, generation: 0 }),
             flows: Mutex::new(flows),
+            all_flows,
             counters,
             tested: Mutex::new(tested),
         })
+    }
+
+    /// All flows, by one call: they may be thousands, and packets wait.
+    fn read(&self, take: bool) -> Vec<(Key, Flow)> {
+        let (mut keys, mut flows): (Vec<Key>, Vec<Flow>) = (vec![[0; 3]; FLOWS], vec![[0; 4]; FLOWS]);
+        // Nothing but us writes to it, and there is room for all.
+        let count = sys::read_hash(self.all_flows.as_fd(), &mut keys, &mut flows, take).unwrap_or_default();
+        keys.into_iter().zip(flows).take(count).collect()
     }
 
     fn start_as(&self, config: &FastConfig, test: bool) -> io::Result<()> {
@@ -166,25 +183,17 @@ impl FastLane for LinuxFast {
     fn flows(&self) -> Vec<(FlowKey, FastFlow)> {
         let now = now();
         let ago = |moment: u64| Duration::from_nanos(now.saturating_sub(moment));
-        let flows = lock(&self.flows);
-        let seen = flows.iter().filter_map(Result::ok).map(|(key, flow)| {
+        let known = |flow: Flow| {
             let [_, _, sent, answered] = flow;
-            let known = FastFlow {
-                expects: layout::expects(&flow),
-                sent: ago(sent),
-                answered: (answered > 0).then(|| ago(answered)),
-            };
-            (layout::flow_key(key), known)
-        });
-        seen.collect()
+            let answered = (answered > 0).then(|| ago(answered));
+            FastFlow { expects: layout::expects(&flow), sent: ago(sent), answered }
+        };
+        let flows = self.read(false).into_iter();
+        flows.map(|(key, flow)| (layout::flow_key(key), known(flow))).collect()
     }
 
     fn clear(&self) {
-        let mut flows = lock(&self.flows);
-        let keys: Vec<Key> = flows.keys().filter_map(Result::ok).collect();
-        for key in keys {
-            let _ = flows.remove(&key);
-        }
+        drop(self.read(true));
     }
 
     fn totals(&self) -> FastTotals {

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 
 use platform_api::{PlaneIo, TunDevice};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::thread::{CapabilitySet, CapabilitySets, LinkNameSpaceType, move_into_link_name_space, set_capabilities};
 
 use super::*;
 use crate::LinuxIo;
@@ -109,8 +109,35 @@ fn flows_come_and_go() {
         fast.admit(&key(port), &FastSeed::default()).unwrap();
     }
     assert!(fast.admit(&key(5000), &FastSeed::default()).is_err(), "there is an end");
+    let mut ports: Vec<u16> = fast.flows().iter().map(|(key, _)| key.port).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, (0..4096).collect::<Vec<u16>>(), "each of them once");
     fast.clear();
+    assert_eq!(fast.flows(), []);
     fast.hold(true);
     fast.hold(false);
     fast.stop();
+}
+
+/// Loads with no other capabilities than these.
+fn loads_with(capabilities: CapabilitySet) -> Result<(), FastReason> {
+    let load = || {
+        let sets =
+            CapabilitySets { effective: capabilities, permitted: capabilities, inheritable: CapabilitySet::empty() };
+        set_capabilities(None, sets).unwrap();
+        LinuxFast::load().map(drop).map_err(|refusal| refusal.reason)
+    };
+    // Capabilities are a thread's own.
+    std::thread::scope(|scope| scope.spawn(load).join().unwrap())
+}
+
+#[test]
+fn it_needs_one_capability_more_and_says_so() {
+    if !rustix::thread::capabilities(None).unwrap().permitted.contains(CapabilitySet::BPF) {
+        eprintln!("SKIPPED: has no capabilities to give away; run as root");
+        return;
+    }
+    let without = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
+    assert_eq!(loads_with(without | CapabilitySet::BPF), Ok(()));
+    assert_eq!(loads_with(without), Err(FastReason::Permission));
 }
