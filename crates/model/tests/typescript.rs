@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use everclat_model::{
-    Bytes, Cause, ClatStatus, Code, ConfigProblem, Departure, DropReason, Evidence, EvidenceKind, FastState, FastStatus,
-    Ignored, InterfaceStatus, Origin, Owner, PauseStatus, PlaneKind, Pref64Source, Pref64Status, Product,
+    Bytes, Cause, ClatStatus, Code, ConfigProblem, Departure, DropReason, Evidence, EvidenceKind, FastState,
+    FastStatus, Ignored, InterfaceStatus, Origin, Owner, PauseStatus, PlaneKind, Pref64Source, Pref64Status, Product,
     REARM_REASONS, Rearm, RearmStep, Rearms, SEND_ERROR, ServiceInfo, SettingEntry, SpareStatus, State, Status,
     UplinkStatus, key_references,
 };
