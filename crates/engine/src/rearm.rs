@@ -280,6 +280,7 @@ mod tests {
             uplink,
             pref64: Pref64::WELL_KNOWN,
             path_mtu: 1500,
+            lowest_ipv6_mtu: 1280,
             v4: DEFAULT_CLAT_V4,
             gateway_v4: GATEWAY_V4,
             v6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),

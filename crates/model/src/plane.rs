@@ -64,6 +64,8 @@ pub struct PlaneConfig {
     pub pref64: Pref64,
     /// The largest IPv6 packet that the path to the NAT64 and behind it takes, in bytes: the uplink's MTU, or less.
     pub path_mtu: u16,
+    /// IPv6 packets that their apps let routers fragment are cut to this, in bytes (RFC 7915 section 4).
+    pub lowest_ipv6_mtu: u16,
     /// The host's IPv4 address on the tunnel.
     pub v4: Ipv4Addr,
     /// The gateway's, from which our ICMP errors come.

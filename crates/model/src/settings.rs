@@ -87,6 +87,8 @@ pub struct Settings {
     pub pause_max_minutes: Setting<u16>,
     /// MTU of our IPv4 default route in bytes; 0: uplink IPv6 MTU - 28.
     pub mtu: Setting<u16>,
+    /// What each IPv6 path takes, in bytes: packets that their apps let routers fragment are cut to it (RFC 7915 section 4).
+    pub lowest_ipv6_mtu: Setting<u16>,
     /// Whether local users who are no administrators may have configuration and policies read again.
     pub allow_user_config: Setting<bool>,
     /// Where prefixes are learnt, best first, each at most once: router advertisements, DNS, and
@@ -125,6 +127,7 @@ impl Default for Settings {
             allow_user_pause: Setting::default_value(true),
             pause_max_minutes: Setting::default_value(60),
             mtu: Setting::default_value(0),
+            lowest_ipv6_mtu: Setting::default_value(1280),
             allow_user_config: Setting::default_value(false),
             pref64_sources: Setting::default_value(vec![Pref64Source::Ra, Pref64Source::Dns]),
             pref64_allow: Setting::default_value(Vec::new()),
@@ -165,6 +168,20 @@ impl Settings {
             Ok(_) | Err(_) => Err(InvalidSetting {
                 key: "Mtu",
                 reason: format!("{mtu} is not allowed; use 0 (automatic) or 1252 to 65507 bytes"),
+            }),
+        }
+    }
+
+    /// Checks a number for the `LowestIpv6Mtu` key.
+    ///
+    /// # Errors
+    /// When it is not in 1280 to 65535.
+    pub fn check_lowest_ipv6_mtu(mtu: i64) -> Result<u16, InvalidSetting> {
+        match u16::try_from(mtu) {
+            Ok(mtu) if mtu >= 1280 => Ok(mtu),
+            Ok(_) | Err(_) => Err(InvalidSetting {
+                key: "LowestIpv6Mtu",
+                reason: format!("{mtu} is not allowed; use 1280 to 65535 bytes (every IPv6 path takes 1280)"),
             }),
         }
     }
@@ -249,6 +266,8 @@ mod tests {
         assert_eq!(Settings::check_mtu(0), Ok(0));
         assert!(Settings::check_mtu(576).is_err());
         assert!(Settings::check_mtu(-1).is_err());
+        assert_eq!(Settings::check_lowest_ipv6_mtu(65_535), Ok(65_535));
+        assert!([1279, 65_536, -1].into_iter().all(|mtu| Settings::check_lowest_ipv6_mtu(mtu).is_err()));
         assert!(Settings::check_metric(0).is_err());
     }
 }

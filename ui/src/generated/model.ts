@@ -138,6 +138,7 @@ export const SETTING_KEYS = [
   'FastPath',
   'Ipv4RouteMetric',
   'Mtu',
+  'LowestIpv6Mtu',
   'AllowUserPause',
   'PauseMaxMinutes',
   'AllowUserConfig',

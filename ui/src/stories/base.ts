@@ -91,6 +91,7 @@ const DEFAULTS: Record<string, string> = {
   FastPath: 'auto',
   Ipv4RouteMetric: '2048',
   Mtu: '0',
+  LowestIpv6Mtu: '1280',
   AllowUserPause: 'true',
   PauseMaxMinutes: '60',
   AllowUserConfig: 'false',

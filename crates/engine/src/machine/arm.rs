@@ -153,6 +153,7 @@ impl Engine {
             },
             pref64: path.pref64,
             path_mtu: self.path_mtu(path),
+            lowest_ipv6_mtu: self.settings.lowest_ipv6_mtu.value,
             v4: path.v4,
             gateway_v4: path.gateway_v4,
             v6,

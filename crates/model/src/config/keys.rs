@@ -41,7 +41,7 @@ macro_rules! key {
     };
 }
 
-pub(super) const KEYS: [Key; 19] = [
+pub(super) const KEYS: [Key; 20] = [
     key!("Enabled", enabled, boolean, ToString::to_string, BOOLEAN, "`true`, `false`", "Off: the host is left alone."),
     key!(
         "Pref64Static",
@@ -141,6 +141,15 @@ pub(super) const KEYS: [Key; 19] = [
         NUMBER,
         "0, or 1252 to 65507",
         "Of our IPv4 default route, in bytes; 0: the uplink's IPv6 MTU - 28."
+    ),
+    key!(
+        "LowestIpv6Mtu",
+        lowest_ipv6_mtu,
+        number(Settings::check_lowest_ipv6_mtu),
+        ToString::to_string,
+        NUMBER,
+        "1280 to 65535",
+        "Longer IPv6 packets, in bytes, are cut if the app allows it (RFC 7915); more than 1280 where each path is known to take it."
     ),
     key!(
         "AllowUserPause",

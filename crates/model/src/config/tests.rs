@@ -15,7 +15,7 @@ fn read(text: &str) -> (Settings, Vec<String>) {
 }
 
 const EVERY_KEY: &str = "Enabled = false\nPref64Static = [\"64:ff9b::/96\", \"2001:db8:64::/48\"]\n\
-    ClatIpv4 = \"192.0.0.5\"\nDad = \"strict\"\nFastPath = \"off\"\nIpv4RouteMetric = 4096\nMtu = 1400\nAllowUserPause = false\n\
+    ClatIpv4 = \"192.0.0.5\"\nDad = \"strict\"\nFastPath = \"off\"\nIpv4RouteMetric = 4096\nMtu = 1400\nLowestIpv6Mtu = 1500\nAllowUserPause = false\n\
     PauseMaxMinutes = 5\nAllowUserConfig = true\nPref64Sources = [\"dns\", \"policy\", \"ra\"]\n\
     Pref64Allow = [\"2001:db8::/32\"]\nPref64Deny = [\"2001:db8:bad::/48\", \"64:ff9b::/96\"]\n\
     InterfacesInclude = [\"eth*\", \"wlan0\"]\nInterfacesExclude = [\"docker?\"]\nProbeEnabled = false\n\
@@ -33,6 +33,7 @@ fn every_key_with_its_origin_and_back() {
         (settings.ipv4_route_metric.value, settings.mtu.value, settings.pause_max_minutes.value),
         (4096, 1400, 5)
     );
+    assert_eq!(settings.lowest_ipv6_mtu.value, 1500);
     let entries = setting_entries(&settings);
     assert!(entries.iter().all(|entry| entry.origin == Origin::Config && !entry.locked), "{entries:?}");
     let mut written: Vec<String> = entries.iter().map(|entry| format!("{} = {}", entry.key, entry.value)).collect();

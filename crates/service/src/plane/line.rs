@@ -47,6 +47,7 @@ impl Role {
         translator.gateway_v4 = config.gateway_v4;
         // Only what leaves is held to it: what comes in has passed.
         translator.mtu6 = config.path_mtu;
+        translator.lowest_ipv6_mtu = config.lowest_ipv6_mtu;
         let gateway_mac = MacCell::new(config.uplink.gateway_mac);
         Arc::new(Self { config, translator, active, answers, lingers, gateway_mac, replied: AtomicBool::new(false) })
     }

@@ -115,6 +115,33 @@ fn strict_sends_nothing_from_an_x_in_doubt() {
     service.end().unwrap();
 }
 
+/// RFC 7915 section 4: "lowest-ipv6-mtu".
+#[test]
+fn what_may_be_cut_is_cut_to_what_the_administrator_says() {
+    let mut packet = udp4((model::DEFAULT_CLAT_V4, 4660), (SERVER, 53), &[7; 1400]);
+    // Without DF, by which an app lets routers fragment.
+    packet[6] = 0;
+    packet[10..12].fill(0);
+    let sum = checksum(&[&packet[..20]]);
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    // A Fragment header in each of two, or none in one.
+    for (config, expected) in [("", &[1280, 40 + 8 + 8 + 1400 - 1232][..]), ("LowestIpv6Mtu = 1500\n", &[1448])] {
+        let fake = Fake::new(ipv6_only());
+        let service = Service::start_with(&fake, config);
+        service.hear_prefix();
+        service.wait_code("CL-004");
+        fake.wait_until("armed", platform_fake::View::is_armed);
+        fake.app_sends(&packet);
+        fake.rest();
+        let sent = fake.take_sent().into_iter().filter_map(|(_, sent)| match sent {
+            Sent::Packet { bytes, .. } => Some(bytes.len()),
+            Sent::Frame(_) => None,
+        });
+        assert_eq!(sent.collect::<Vec<_>>(), expected, "{config}");
+        service.end().unwrap();
+    }
+}
+
 /// A router that knows no way to the NAT64 says so. The app is told, but nothing has been proved.
 #[test]
 fn a_routers_complaint_is_no_evidence() {
