@@ -1,5 +1,7 @@
 //! Packets at the end of what a length field can say, of every protocol and every ICMP type: lots rarely fall there.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use everclat_fuzzing::Bench;
 use xlat_oracle::generator::Way;
 use xlat_oracle::{Offload, Prefix, Setup};

@@ -9,16 +9,20 @@ const WIDTH: f64 = 720.0;
 const LEFT: f64 = 210.0;
 const BAR: f64 = 14.0;
 const GAP: f64 = 18.0;
-/// Distinct without colour, too: from dark to light.
-const COLOURS: [&str; 4] = ["#0b6e63", "#8a97a8", "#b9c2cd", "#d9dee4"];
+/// Distinct without colour, too. The first two are ours.
+const COLOURS: [&str; 4] = ["#5aa99e", "#0b6e63", "#9aa5b4", "#d0d6de"];
 
 /// An SVG with a group of bars for each ratio.
 pub(crate) fn draw(names: &[String], samples: &[Vec<Sample>]) -> String {
-    let ratios = report::ratios(samples);
+    picture(names, &report::ratios(samples))
+}
+
+fn picture(names: &[String], ratios: &[Vec<f64>]) -> String {
     let groups = report::ratio_names();
     let group = |bars: usize| crate::udp::number(u64::try_from(bars).unwrap_or_default()) * BAR + GAP;
-    let height = 60.0 + crate::udp::number(u64::try_from(groups.len()).unwrap_or_default()) * group(ratios.len());
-    let scale = (WIDTH - LEFT - 60.0) / 1.0;
+    let height = 70.0 + crate::udp::number(u64::try_from(groups.len()).unwrap_or_default()) * group(ratios.len());
+    let greatest = ratios.iter().flatten().copied().fold(1.0, f64::max);
+    let scale = (WIDTH - LEFT - 60.0) / greatest;
     let mut svg = String::new();
     let _ = writeln!(
         svg,
@@ -32,13 +36,6 @@ pub(crate) fn draw(names: &[String], samples: &[Vec<Sample>]) -> String {
         let _ = writeln!(svg, "<text x=\"{}\" y=\"24\" fill=\"#1c2430\">{}</text>", x + 18.0, escaped(name));
         x += 130.0;
     }
-    let end = LEFT + scale;
-    let _ = writeln!(
-        svg,
-        "<line x1=\"{end}\" y1=\"36\" x2=\"{end}\" y2=\"{}\" stroke=\"#1c2430\" stroke-dasharray=\"3 3\"/>",
-        height - 10.0
-    );
-    let _ = writeln!(svg, "<text x=\"{end}\" y=\"24\" text-anchor=\"middle\" fill=\"#1c2430\">native</text>");
     let mut y = 44.0;
     for (at, name) in groups.iter().enumerate() {
         let middle = y + (group(ratios.len()) - GAP) / 2.0 + 4.0;
@@ -50,15 +47,17 @@ pub(crate) fn draw(names: &[String], samples: &[Vec<Sample>]) -> String {
         );
         for (values, colour) in ratios.iter().zip(COLOURS) {
             let value = values.get(at).copied().unwrap_or_default();
-            let width = (value * scale).clamp(1.0, scale + 40.0);
+            let width = (value * scale).max(1.0);
             let _ = writeln!(
                 svg,
                 "<rect x=\"{LEFT}\" y=\"{y}\" width=\"{width:.1}\" height=\"{}\" fill=\"{colour}\"/>",
                 BAR - 2.0
             );
+            // On the line of native IPv6 it can be read, too.
             let _ = writeln!(
                 svg,
-                "<text x=\"{:.1}\" y=\"{}\" font-size=\"10\" fill=\"#1c2430\">{value:.2}</text>",
+                "<text x=\"{:.1}\" y=\"{}\" font-size=\"10\" fill=\"#1c2430\" stroke=\"#ffffff\" stroke-width=\"3\" \
+                 paint-order=\"stroke\">{value:.2}</text>",
                 LEFT + width + 4.0,
                 y + 10.0
             );
@@ -66,6 +65,17 @@ pub(crate) fn draw(names: &[String], samples: &[Vec<Sample>]) -> String {
         }
         y += GAP;
     }
+    let end = LEFT + scale;
+    let _ = writeln!(
+        svg,
+        "<line x1=\"{end}\" y1=\"36\" x2=\"{end}\" y2=\"{}\" stroke=\"#1c2430\" stroke-dasharray=\"3 3\"/>",
+        height - 26.0
+    );
+    let _ = writeln!(
+        svg,
+        "<text x=\"{end}\" y=\"{}\" text-anchor=\"middle\" fill=\"#1c2430\">native IPv6</text>",
+        height - 10.0
+    );
     svg.push_str("</svg>\n");
     svg
 }
