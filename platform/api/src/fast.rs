@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use model::{FastReason, FlowKey};
+use model::{FastReason, FlowKey, MacAddress};
 use thiserror::Error;
 use xlat::Pref64;
 
@@ -40,8 +40,10 @@ pub struct FastConfig {
     pub v6: Ipv6Addr,
     /// The NAT64 prefix, of 96 or 32 bits.
     pub pref64: Pref64,
-    /// The next hop on the uplink.
-    pub gateway: Ipv6Addr,
+    /// Our link-layer address on the uplink.
+    pub mac: MacAddress,
+    /// That of the next hop, as the plane knows it: the system may take a replaced router for the former one for longer.
+    pub gateway_mac: MacAddress,
     /// The longest IPv6 packet that may leave, in bytes.
     pub mtu6: u16,
     /// The longest one that may leave where the app's packet could have been fragmented, in bytes.

@@ -58,7 +58,7 @@ struct config {
 	__be32 prefix[4];
 	__u32 v4_word; /* Which word of an address under the prefix is the IPv4 address: 1 or 3. */
 	__be32 x[4];
-	__be32 gateway[4];
+	__u8 ethernet[16]; /* The header of frames that leave, and two bytes of nothing. */
 	__u32 mtu6;      /* The longest IPv6 packet that the path takes. */
 	__u32 divisible; /* The same for one that came without DF. */
 	__u32 mtu4;
@@ -311,16 +311,14 @@ int SECTION("classifier/up") everclat_up(struct __sk_buff *skb)
 	if (config->test)
 		return redirect(config->tun, BPF_F_INGRESS);
 	/* A packet of a tunnel has no room for a link-layer header yet. */
-	if (change_head(skb, ETH_HLEN, 0))
+	if (change_head(skb, ETH_HLEN, 0) || store_bytes(skb, 0, config->ethernet, ETH_HLEN, 0))
 		goto lost;
 	__u64 now = coarse_ns();
 	if (flow->sent_at != now)
 		flow->sent_at = now;
 	count->packets_out++;
 	count->bytes_out += len;
-	struct bpf_redir_neigh next_hop = {.nh_family = 10 /* AF_INET6 */};
-	__builtin_memcpy(next_hop.ipv6_nh, config->gateway, 16);
-	return redirect_neigh(config->uplink, &next_hop, sizeof(next_hop), 0);
+	return redirect(config->uplink, 0);
 lost:
 	count->lost++;
 	return TC_ACT_SHOT;

@@ -34,7 +34,5 @@ static long (*const pull_data)(void *skb, __u32 len) = (void *)BPF_FUNC_skb_pull
 static long (*const change_proto)(void *skb, __be16 proto, __u64 flags) = (void *)BPF_FUNC_skb_change_proto;
 static long (*const change_head)(void *skb, __u32 len, __u64 flags) = (void *)BPF_FUNC_skb_change_head;
 static long (*const redirect)(__u32 ifindex, __u64 flags) = (void *)BPF_FUNC_redirect;
-static long (*const redirect_neigh)(__u32 ifindex, void *next_hop, int len, __u64 flags) =
-	(void *)BPF_FUNC_redirect_neigh;
 static __s64 (*const csum_diff)(const void *from, __u32 from_size, const void *to, __u32 to_size, __wsum seed) =
 	(void *)BPF_FUNC_csum_diff;

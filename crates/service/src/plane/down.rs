@@ -265,7 +265,11 @@ impl<'a, I: PlaneIo> Down<'a, I> {
                     PlaneEvent::Duplicate(address)
                 }
                 AgentEvent::GatewayMac(mac) => {
+                    let known = self.role.gateway_mac.get();
                     self.role.gateway_mac.set(mac);
+                    if known != mac && self.role.active {
+                        self.shared.fast.renew();
+                    }
                     continue;
                 }
                 AgentEvent::GatewayAnswered => PlaneEvent::GatewayAnswered,

@@ -153,6 +153,17 @@ impl<I: PlaneIo> Fast<I> {
         self.lock().off(None);
     }
 
+    /// The gateway has another link-layer address: until it is opened with that one, packets go through the service.
+    pub(super) fn renew(&self) {
+        let mut gate = self.lock();
+        gate.off(None);
+        self.tell(&gate);
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.lock().on
+    }
+
     pub(super) fn epoch(&self) -> u64 {
         self.lock().epoch
     }
@@ -368,7 +379,8 @@ fn config<I: PlaneIo>(way: &Way<I>, tun: &TunId) -> Result<FastConfig, FastRefus
         v4: config.v4,
         v6: config.v6,
         pref64: config.pref64,
-        gateway: config.uplink.gateway,
+        mac: config.uplink.mac,
+        gateway_mac: role.gateway_mac.get(),
         mtu6,
         divisible: translator.lowest_ipv6_mtu.min(mtu6).max(MIN_MTU6),
         mtu4: translator.mtu4,

@@ -131,6 +131,10 @@ impl<'a, I: PlaneIo> Up<'a, I> {
     /// Switches the fast path on if that is possible.
     fn open(&mut self) {
         self.fast = self.shared.fast.version();
+        if !self.shared.fast.is_on() {
+            // Flows of before are none to what is in force next.
+            self.admission.take_back(&mut self.flows);
+        }
         let lane = self.shared.fast.open(self.ways.epoch, &self.ways.used, self.shared);
         if lane.is_none() {
             self.admission.take_back(&mut self.flows);

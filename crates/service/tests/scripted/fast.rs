@@ -3,10 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use model::{Code, EvidenceKind, FastState, FlowKey, Pref64, Route, RouteKind};
+use model::{Code, EvidenceKind, FastState, FlowKey, MacAddress, Pref64, Route, RouteKind};
+use platform_api::FastConfig;
 use platform_fake::{ETH, Fake, ROUTER_MAC, Sent, add_ethernet, ipv6_only, pref64_option, unplug};
 
-use crate::support::{Service, checksum, udp4, udp6};
+use crate::support::{Service, checksum, neighbour, udp4, udp6};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 const HOST: Ipv4Addr = model::DEFAULT_CLAT_V4;
@@ -153,6 +154,28 @@ fn after_a_pause_the_next_packet_is_heard_of() {
     assert!(!fake.fast_sends(&flow(17), 0, 33), "it is to come by the service");
     sends(&fake, &datagram(), 1);
     fake.wait_fast("let go", |fast| !fast.held);
+    assert!(fake.fast_sends(&flow(17), 0, 33));
+    service.end().unwrap();
+}
+
+/// The system may go on sending to the one before for half a minute: its neighbours are not told what X hears.
+#[test]
+fn another_router_behind_the_same_address_is_sent_to_at_once() {
+    let fake = offering();
+    let (service, x) = fast(&fake, 17);
+    assert_eq!(fake.fast().config.unwrap().gateway_mac, ROUTER_MAC);
+    let other = MacAddress([2, 0, 0, 0, 1, 0x77]);
+    let router: Ipv6Addr = platform_fake::ROUTER.parse().unwrap();
+    fake.link_sends(other, &neighbour(136, router, x, router));
+    let is_other = |config: &FastConfig| config.gateway_mac == other;
+    fake.wait_fast("the other one in force", |fast| fast.config.as_ref().is_some_and(is_other));
+    let admitted = fake.fast().admitted;
+    // It is handed over anew, and reaches the other one until then.
+    for _ in 0..10 {
+        fake.app_sends(&datagram());
+        while !matches!(fake.link_gets(), Sent::Packet { to, .. } if to == other) {}
+    }
+    fake.wait_fast("the flow admitted again", |fast| fast.admitted == admitted + 1);
     assert!(fake.fast_sends(&flow(17), 0, 33));
     service.end().unwrap();
 }

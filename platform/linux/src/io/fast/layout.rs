@@ -14,6 +14,7 @@ pub(super) const CONFIGS: u32 = 4;
 /// How many flows there can be.
 pub(super) const FLOWS: usize = 4096;
 
+const ETHERTYPE_IPV6: u16 = 0x86dd;
 const CONFIG_WORDS: usize = 24;
 
 /// `struct config`.
@@ -45,7 +46,8 @@ pub(super) fn config(config: &FastConfig, generation: u32, test: bool) -> Option
         _ => return None,
     };
     let ([p0, p1, p2, p3], [x0, x1, x2, x3]) = (words(config.pref64.prefix()), words(config.v6));
-    let [g0, g1, g2, g3] = words(config.gateway);
+    let ([t0, t1, t2, t3, t4, t5], [f0, f1, f2, f3, f4, f5]) = (config.gateway_mac.0, config.mac.0);
+    let [high, low] = ETHERTYPE_IPV6.to_be_bytes();
     Some([
         generation,
         config.tun,
@@ -60,10 +62,10 @@ pub(super) fn config(config: &FastConfig, generation: u32, test: bool) -> Option
         x1,
         x2,
         x3,
-        g0,
-        g1,
-        g2,
-        g3,
+        word([t0, t1, t2, t3]),
+        word([t4, t5, f0, f1]),
+        word([f2, f3, f4, f5]),
+        word([high, low, 0, 0]),
         config.mtu6.into(),
         config.divisible.into(),
         config.mtu4.into(),
@@ -129,6 +131,13 @@ mod tests {
         let words: Vec<u32> = bytes[..16].as_chunks::<4>().0.iter().map(|word| u32::from_ne_bytes(*word)).collect();
         assert_eq!((words, flow[2], flow[3]), (vec![9, 0x0102_0304, 5, 1], 77, 0));
         assert_eq!(expects(&flow), 0x0102_0304);
+    }
+
+    #[test]
+    fn frames_have_their_header_as_on_the_wire() {
+        let config = config(&super::super::trial::config(7), 1, false).unwrap();
+        let bytes: Vec<u8> = config[13..17].iter().flat_map(|word| word.to_ne_bytes()).collect();
+        assert_eq!(bytes, [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0, 0]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use model::{FastReason, FlowKey};
+use model::{FastReason, FlowKey, MacAddress};
 use platform_api::{FastConfig, FastLane, FastRefusal, FastSeed, TunId};
 use socket2::{Domain, Socket, Type};
 use xlat::{Pref64, VnetHeader};
@@ -35,7 +35,8 @@ pub(super) fn config(tun: u32) -> FastConfig {
         v4: HERE,
         v6: Pref64::WELL_KNOWN.embed(THERE),
         pref64: Pref64::WELL_KNOWN,
-        gateway: std::net::Ipv6Addr::UNSPECIFIED,
+        mac: MacAddress([2, 0, 0, 0, 0, 1]),
+        gateway_mac: MacAddress([2, 0, 0, 0, 0, 2]),
         mtu6: 1500,
         divisible: 1280,
         mtu4: 1480,
