@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use everclat_model::{
-    Bytes, Cause, ClatStatus, Code, ConfigProblem, Departure, DropReason, Evidence, EvidenceKind, FastState,
-    FastStatus, Ignored, InterfaceStatus, Origin, Owner, PauseStatus, PlaneKind, Pref64Source, Pref64Status, Product,
-    REARM_REASONS, Rearm, RearmStep, Rearms, SEND_ERROR, ServiceInfo, SettingEntry, SpareStatus, State, Status,
-    UplinkStatus, key_references,
+    Bytes, Cause, ClatStatus, Code, ConfigProblem, Departure, DropReason, Evidence, EvidenceKind, FastReason,
+    FastState, FastStatus, Ignored, InterfaceStatus, Origin, Owner, PauseStatus, PlaneKind, Pref64Source, Pref64Status,
+    Product, REARM_REASONS, Rearm, RearmStep, Rearms, SEND_ERROR, ServiceInfo, SettingEntry, SpareStatus, State,
+    Status, UplinkStatus, key_references,
 };
 use ts_rs::{Config, TS};
 
@@ -26,6 +26,8 @@ fn types_are_up_to_date() {
     let keys = key_references();
     let drops = DropReason::ALL.iter().map(|reason| reason.name()).chain([SEND_ERROR]);
     list(&mut text, "Why packets were dropped.", "DROP_REASONS", drops);
+    let reasons = FastReason::ALL.iter().map(|reason| reason.name());
+    list(&mut text, "Why the fast path is off.", "FAST_REASONS", reasons);
     list(&mut text, "Why IPv4 had to be armed again.", "REARM_REASONS", REARM_REASONS.into_iter());
     list(&mut text, "What was done to arm it again.", "REARM_STEPS", RearmStep::ALL.iter().map(|step| step.name()));
     list(&mut text, "Why an uplink was left.", "DEPARTURES", Departure::ALL.iter().map(|left| left.name()));

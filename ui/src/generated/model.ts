@@ -76,6 +76,18 @@ export const DROP_REASONS = [
   'send-error',
 ] as const;
 
+/** Why the fast path is off. */
+export const FAST_REASONS = [
+  'starting',
+  'setting',
+  'unsupported',
+  'permission',
+  'refused',
+  'self-test',
+  'not-neutral',
+  'big-tcp',
+] as const;
+
 /** Why IPv4 had to be armed again. */
 export const REARM_REASONS = [
   'address-changed',

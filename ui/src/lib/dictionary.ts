@@ -1,4 +1,4 @@
-import type { Code, DEPARTURES, DROP_REASONS, REARM_REASONS, REARM_STEPS, SETTING_KEYS } from '../generated/model';
+import type { Code, DEPARTURES, DROP_REASONS, FAST_REASONS, REARM_REASONS, REARM_STEPS, SETTING_KEYS } from '../generated/model';
 import type { ActionName, FailedKind } from '../generated/view';
 import type { LinkName, Note, Verdict } from './chain';
 import type { Team } from './codes';
@@ -140,6 +140,10 @@ export interface Dictionary {
     inOut: string;
     drops: string;
     drop: Record<(typeof DROP_REASONS)[number], string>;
+    fastPath: string;
+    fastOn: string;
+    fastOff: string;
+    fast: Record<(typeof FAST_REASONS)[number], string>;
     evidence: string;
     traffic: string;
     probe: string;

@@ -177,6 +177,22 @@ const REST: Story[] = [
     says: ['1,204 packets to private IPv4 addresses', 'need IPv6 or a VPN'],
   },
   {
+    name: 'details-slow',
+    view: showing('working', {
+      clat: {
+        ...CLAT,
+        fast_path: {
+          state: 'off',
+          reason: 'permission',
+          detail: 'load the programs: Operation not permitted (os error 1)',
+          packets: { in: 0, out: 0 },
+        },
+      },
+    }),
+    clicks: ['details summary'],
+    says: ['off: the system does not permit it', 'Operation not permitted'],
+  },
+  {
     name: 'details-addresses',
     view: showing('working', { rearms: REARMS }),
     clicks: ['details summary', 'details .reveal input'],
