@@ -17,15 +17,33 @@ pub(crate) struct Options {
     /// How often each contender has its turn
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Without super-packets on the cable, as on a wire
-    #[arg(long)]
-    no_offloads: bool,
+    /// Of the cable: all, those of the receiver, or none
+    #[arg(long, value_enum, default_value_t = Offloads::On)]
+    offloads: Offloads,
     /// Another translator that takes TAYGA's configuration file
     #[arg(long)]
     peer: Vec<PathBuf>,
     /// Only look: leave the documents as they are
     #[arg(long)]
     dry: bool,
+}
+
+/// Which of `everclat-bench`, by the same names; each has a table of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Offloads {
+    On,
+    Wire,
+    Off,
+}
+
+impl Offloads {
+    fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Wire => "wire",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// Measures for several minutes; the machine should have nothing else to do.
@@ -39,17 +57,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut command = std::process::Command::new(binary("everclat-bench"));
     command.env("EVERCLAT_BIN_DIR", binary("").as_os_str());
     command.args(["--rounds", &options.rounds.to_string(), "--into"]).arg(&directory);
-    command.args(["--offloads", if options.no_offloads { "off" } else { "on" }]);
+    command.args(["--offloads", options.offloads.name()]);
     for peer in &options.peer {
         command.arg("--peer").arg(peer);
     }
     succeed(&mut command)?;
     if !options.dry {
-        let name = if options.no_offloads { "offloads off" } else { "offloads on" };
+        let name = format!("offloads {}", options.offloads.name());
         let file = top().join(DOCUMENT);
         let old = std::fs::read_to_string(&file).with_context(|| format!("reading {DOCUMENT}"))?;
-        std::fs::write(&file, with_table(&old, name, &std::fs::read_to_string(directory.join("table.md"))?)?)?;
-        if !options.no_offloads {
+        std::fs::write(&file, with_table(&old, &name, &std::fs::read_to_string(directory.join("table.md"))?)?)?;
+        if options.offloads == Offloads::On {
             std::fs::copy(directory.join("plot.svg"), top().join(PLOT))?;
         }
         println!("{DOCUMENT} is refreshed");
@@ -90,7 +108,7 @@ mod tests {
     #[test]
     fn the_document_has_both_tables() {
         let document = std::fs::read_to_string(top().join(DOCUMENT)).unwrap();
-        for name in ["offloads on", "offloads off"] {
+        for name in ["offloads on", "offloads wire", "offloads off"] {
             assert!(with_table(&document, name, "").is_ok(), "{name}");
         }
     }

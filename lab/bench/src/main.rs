@@ -49,8 +49,30 @@ struct Arguments {
 enum Offloads {
     /// Super-packets and unfinished checksums cross the cable.
     On,
-    /// Every packet crosses it as on a wire.
+    /// Every packet crosses it as on a wire, and is put together with others where it arrives (GRO), as kernels do.
+    Wire,
+    /// Nobody puts any together either.
     Off,
+}
+
+impl Offloads {
+    /// What `ethtool -K` is to switch.
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::On => &[],
+            Self::Wire => &["tx", "off", "tso", "off", "gso", "off", "gro", "on"],
+            Self::Off => &["tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "off"],
+        }
+    }
+
+    /// In the table.
+    fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Wire => "off, but for GRO",
+            Self::Off => "off",
+        }
+    }
 }
 
 fn main() -> Result<()> {
@@ -63,11 +85,10 @@ fn main() -> Result<()> {
         config.uplinks[0].pref64 = vec![AnnouncedPref64::new(pref64)];
         config.iperf = true;
     })?;
-    if arguments.offloads == Offloads::Off {
+    let features = arguments.offloads.features();
+    if !features.is_empty() {
         for (netns, interface) in [(world.lab.host(), "eth0"), (world.lab.router("eth0")?, "lan")] {
-            netns.run(&[
-                "ethtool", "-K", interface, "tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "off",
-            ])?;
+            netns.run(&[&["ethtool", "-K", interface], features].concat())?;
         }
     }
     let mut contenders = vec![Contender::Native, Contender::Everclat, Contender::FastPath];
@@ -91,7 +112,7 @@ fn main() -> Result<()> {
         }
     }
     let names: Vec<String> = contenders.iter().map(Contender::name).collect();
-    let table = report::table(&names, &samples, arguments.offloads == Offloads::On, arguments.seconds);
+    let table = report::table(&names, &samples, arguments.offloads.name(), arguments.seconds);
     println!("{table}");
     if let Some(directory) = arguments.into {
         std::fs::write(directory.join("table.md"), &table)?;

@@ -99,14 +99,14 @@ pub(crate) fn ratio_names() -> Vec<String> {
 }
 
 /// Markdown: medians, and between brackets the least and the greatest.
-pub(crate) fn table(names: &[String], samples: &[Vec<Sample>], offloads: bool, seconds: u32) -> String {
+pub(crate) fn table(names: &[String], samples: &[Vec<Sample>], offloads: &str, seconds: u32) -> String {
     let rounds = samples.first().map_or(0, Vec::len);
     let mut text = String::new();
     let _ = writeln!(
         text,
         "{}. Offloads of the cable {}; {rounds} rounds of {seconds} s a transfer; medians, least and greatest in brackets.\n",
         machine(),
-        if offloads { "on" } else { "off" }
+        offloads
     );
     let Some((native, _)) = samples.split_first() else { return text };
     let _ = writeln!(text, "| | {} |", names.join(" | "));
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_table_has_a_row_for_each_figure() {
         let samples = vec![vec![sample(10.0)], vec![sample(5.0)]];
-        let table = table(&["native IPv6".into(), "Everclat".into()], &samples, true, 2);
+        let table = table(&["native IPv6".into(), "Everclat".into()], &samples, "on", 2);
         assert!(table.contains("| TCP up, 1 stream, of native | 1.00 [1.00 1.00] | 0.50 [0.50 0.50] |"), "{table}");
         assert!(table.contains("| resident memory, MiB | 2.0 [2.0 2.0] |"), "{table}");
     }
