@@ -26,8 +26,10 @@ const IPV6_HEADER: usize = 40;
 
 /// Holds 40 Gbit/s through a scheduling gap of a few milliseconds; taken from kernel memory only while it is filled.
 const RECEIVE_BUFFER: usize = 32 << 20;
-/// A few super-packets: more would only add delay.
-const SEND_BUFFER: usize = 4 << 20;
+/// How long the queue is, is for the uplink's own queueing discipline to say: fq_codel, the usual one, sees to it that nobody
+/// waits long, and drops what is too much from whoever sends most once it holds 32 MB. This is a little more (the kernel
+/// doubles it). Where there is no such discipline, it is the limit.
+const SEND_BUFFER: usize = 17 << 20;
 
 /// Two packet sockets on the uplink and the multicast membership by which solicitations for X reach us. All of it
 /// ends with the value.
@@ -56,6 +58,7 @@ impl PacketPort {
         let transmit = Socket::new(Domain::PACKET, Type::RAW, None)?;
         sys::enable_vnet_header(transmit.as_fd())?;
         set_socket_send_buffer_size_force(&transmit, SEND_BUFFER)?;
+        transmit.set_nonblocking(true)?;
         sys::bind_to_link(transmit.as_fd(), config.link, 0)?;
 
         let group = UdpSocket::bind((std::net::Ipv6Addr::UNSPECIFIED, 0))?;
