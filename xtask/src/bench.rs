@@ -23,6 +23,12 @@ pub(crate) struct Options {
     /// Another translator that takes TAYGA's configuration file
     #[arg(long)]
     peer: Vec<PathBuf>,
+    /// Another build's everclatd, to be compared in the same rounds
+    #[arg(long)]
+    build: Vec<PathBuf>,
+    /// Only a part of the measurements; leaves the documents as they are
+    #[arg(long, value_enum, default_value_t = Part::All)]
+    part: Part,
     /// Only look: leave the documents as they are
     #[arg(long)]
     dry: bool,
@@ -34,6 +40,24 @@ enum Offloads {
     On,
     Wire,
     Off,
+}
+
+/// Which of `everclat-bench`, by the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    All,
+    Tcp,
+    Udp,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
 }
 
 impl Offloads {
@@ -57,12 +81,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut command = std::process::Command::new(binary("everclat-bench"));
     command.env("EVERCLAT_BIN_DIR", binary("").as_os_str());
     command.args(["--rounds", &options.rounds.to_string(), "--into"]).arg(&directory);
-    command.args(["--offloads", options.offloads.name()]);
+    command.args(["--offloads", options.offloads.name(), "--part", options.part.name()]);
+    for build in &options.build {
+        command.arg("--build").arg(std::path::absolute(build)?);
+    }
     for peer in &options.peer {
         command.arg("--peer").arg(peer);
     }
     succeed(&mut command)?;
-    if !options.dry {
+    if !options.dry && options.part == Part::All && options.build.is_empty() {
         let name = format!("offloads {}", options.offloads.name());
         let file = top().join(DOCUMENT);
         let old = std::fs::read_to_string(&file).with_context(|| format!("reading {DOCUMENT}"))?;

@@ -17,6 +17,8 @@ pub(crate) enum Contender {
     Native,
     /// The service alone.
     Everclat,
+    /// The service alone, as another build has it.
+    Build(PathBuf),
     /// With the kernel's fast path.
     FastPath,
     /// TAYGA, or whatever takes its configuration file, as a CLAT.
@@ -28,6 +30,7 @@ impl Contender {
         match self {
             Self::Native => "native IPv6".into(),
             Self::Everclat => "Everclat".into(),
+            Self::Build(path) => format!("Everclat, {}", path.display()),
             Self::FastPath => "Everclat, fast path".into(),
             Self::Tayga(path) if path.as_os_str() == "tayga" => "TAYGA".into(),
             Self::Tayga(path) => {
@@ -36,11 +39,15 @@ impl Contender {
         }
     }
 
-    pub(crate) fn start(&self, world: &World, pref64: Pref64) -> Result<Running> {
+    pub(crate) fn start(&self, world: &mut World, pref64: Pref64) -> Result<Running> {
         let server = world.lab.server_v4();
+        world.service = match self {
+            Self::Build(path) => path.clone(),
+            Self::Native | Self::Everclat | Self::FastPath | Self::Tayga(_) => everclat_e2e::binary("everclatd"),
+        };
         let running = match self {
             Self::Native => Running { target: pref64.embed(server).into(), program: Program::None },
-            Self::Everclat => {
+            Self::Everclat | Self::Build(_) => {
                 let daemon = world.start_with("FastPath = \"off\"\n")?;
                 daemon.ready()?;
                 Running { target: server.into(), program: Program::Everclat(daemon) }

@@ -37,12 +37,35 @@ struct Arguments {
     /// Another translator that takes TAYGA's configuration file; may be given several times
     #[arg(long)]
     peer: Vec<PathBuf>,
+    /// Another build's `everclatd`, to be compared without the fast path; may be given several times
+    #[arg(long)]
+    build: Vec<PathBuf>,
+    /// Only some of the measurements
+    #[arg(long, value_enum, default_value_t = Part::All)]
+    part: Part,
     /// Everclat alone beside native IPv6
     #[arg(long)]
     alone: bool,
     /// Directory for table.md and plot.svg
     #[arg(long)]
     into: Option<PathBuf>,
+}
+
+/// Some of the measurements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    All,
+    /// Streams by TCP.
+    Tcp,
+    /// Datagrams and round trips.
+    Udp,
+}
+
+impl Part {
+    /// Whether what belongs to `part` is measured.
+    pub(crate) fn has(self, part: Self) -> bool {
+        self == Self::All || self == part
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -79,7 +102,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     ensure!(arguments.rounds > 0, "--rounds: at least one");
     let pref64: Pref64 = "2001:db8:64::/96".parse()?;
-    let world = World::new("bench", |config| {
+    let mut world = World::new("bench", |config| {
         config.uplinks.truncate(1);
         config.uplinks[0].nat64 = Nat64::Reflector;
         config.uplinks[0].pref64 = vec![AnnouncedPref64::new(pref64)];
@@ -96,6 +119,7 @@ fn main() -> Result<()> {
         contenders.push(Contender::Tayga("tayga".into()));
         contenders.extend(arguments.peer.iter().cloned().map(Contender::Tayga));
     }
+    contenders.extend(arguments.build.iter().cloned().map(Contender::Build));
     let mut samples: Vec<Vec<Sample>> = contenders.iter().map(|_| Vec::new()).collect();
     for round in 0..arguments.rounds {
         for turn in 0..contenders.len() {
@@ -103,8 +127,8 @@ fn main() -> Result<()> {
             let number = (round + turn) % contenders.len();
             let contender = contenders.get(number).context("a contender")?;
             eprintln!("round {} of {}: {}", round + 1, arguments.rounds, contender.name());
-            let running = contender.start(&world, pref64)?;
-            let sample = measure::all(&world, &running, arguments.seconds);
+            let running = contender.start(&mut world, pref64)?;
+            let sample = measure::all(&world, &running, arguments.seconds, arguments.part);
             running.stop(&world)?;
             let sample = sample.with_context(|| format!("measuring {}", contender.name()))?;
             eprintln!("    {}", sample.summary());
@@ -112,7 +136,7 @@ fn main() -> Result<()> {
         }
     }
     let names: Vec<String> = contenders.iter().map(Contender::name).collect();
-    let table = report::table(&names, &samples, arguments.offloads.name(), arguments.seconds);
+    let table = report::table(&names, &samples, arguments.part, arguments.offloads.name(), arguments.seconds);
     println!("{table}");
     if let Some(directory) = arguments.into {
         std::fs::write(directory.join("table.md"), &table)?;

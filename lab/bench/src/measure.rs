@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use everclat_e2e::World;
 use serde_json::Value;
 
+use crate::Part;
 use crate::contender::Running;
 use crate::udp::{self, Flood, Pace, number};
 use crate::usage::{self, Worked};
@@ -19,11 +20,15 @@ pub(crate) struct Sample {
     /// 64 bytes, one by one.
     pub(crate) small: Flood,
     pub(crate) small_cpu: f64,
+    pub(crate) small_machine: f64,
     /// 1200 bytes, in batches that the kernel cuts.
     pub(crate) batches: Flood,
     /// 64 bytes, 80,000 in a second.
     pub(crate) paced: Flood,
+    /// One after the other, with pauses.
     pub(crate) idle: Trip,
+    /// Without.
+    pub(crate) close: Trip,
     /// Beside four streams up.
     pub(crate) loaded: Trip,
     pub(crate) resident_kib: Option<u64>,
@@ -63,29 +68,39 @@ impl Sample {
     }
 }
 
-pub(crate) fn all(world: &World, running: &Running, seconds: u32) -> Result<Sample> {
-    let time = Duration::from_secs(seconds.into());
-    let target = running.target;
+pub(crate) fn all(world: &World, running: &Running, seconds: u32, part: Part) -> Result<Sample> {
     let mut sample = Sample::default();
-    for (slot, (streams, down)) in sample.tcp.iter_mut().zip([(1, false), (4, false), (1, true), (4, true)]) {
-        *slot = tcp(world, running, seconds, streams, down)?;
+    if part.has(Part::Tcp) {
+        for (slot, (streams, down)) in sample.tcp.iter_mut().zip([(1, false), (4, false), (1, true), (4, true)]) {
+            *slot = tcp(world, running, seconds, streams, down)?;
+        }
     }
+    if part.has(Part::Udp) {
+        datagrams(world, running, seconds, &mut sample)?;
+    }
+    sample.resident_kib = running.pid().map(usage::resident).transpose()?;
+    Ok(sample)
+}
+
+fn datagrams(world: &World, running: &Running, seconds: u32, sample: &mut Sample) -> Result<()> {
+    let (time, target) = (Duration::from_secs(seconds.into()), running.target);
     let before = Worked::now(running.pid())?;
     sample.small = udp::flood(world, target, 64, Pace::Flood, time)?;
     let worked = Worked::now(running.pid())?.since(before);
     ensure!(sample.small.received > 0, "no datagram arrived");
     sample.small_cpu = worked.process.as_secs_f64() / number(sample.small.received);
+    sample.small_machine = worked.machine.as_secs_f64() / number(sample.small.received);
     sample.batches = udp::flood(world, target, 1200, Pace::Batches, time)?;
     sample.paced = udp::flood(world, target, 64, Pace::PerMillisecond(80), time)?;
     sample.idle = trip(&udp::round_trips(world, target, 2000, Duration::from_micros(200))?)?;
+    sample.close = trip(&udp::round_trips(world, target, 10_000, Duration::ZERO)?)?;
     let mut load = iperf(world, running, seconds + 1, 4, false);
     let mut load = load.spawn()?;
     std::thread::sleep(Duration::from_millis(500));
     let loaded = udp::round_trips(world, target, 1000, Duration::from_micros(500));
     load.wait()?;
     sample.loaded = trip(&loaded?)?;
-    sample.resident_kib = running.pid().map(usage::resident).transpose()?;
-    Ok(sample)
+    Ok(())
 }
 
 fn trip(sorted: &[Duration]) -> Result<Trip> {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::Part;
 use crate::measure::{STREAMS, Sample};
 
 /// Reads one figure of a turn; `None` where it has no meaning.
@@ -18,44 +19,73 @@ enum Kind {
 
 struct Row {
     name: String,
+    /// What it belongs to.
+    part: Part,
     kind: Kind,
     figure: Figure,
     digits: usize,
 }
 
 fn rows() -> Vec<Row> {
-    let row = |name: &str, kind, digits, figure: Figure| Row { name: name.into(), kind, figure, digits };
+    streams().into_iter().chain(datagrams()).chain([memory()]).collect()
+}
+
+fn streams() -> Vec<Row> {
+    let row = |name: String, kind, digits, figure: Figure| Row { name, part: Part::Tcp, kind, figure, digits };
     let mut rows = Vec::new();
     for (at, name) in STREAMS.into_iter().enumerate() {
         let figure = move |sample: &Sample| sample.tcp.get(at).map(|tcp| tcp.bits_per_second);
-        rows.push(row(&format!("{name}, of native"), Kind::Ratio, 2, Box::new(figure)));
+        rows.push(row(format!("{name}, of native"), Kind::Ratio, 2, Box::new(figure)));
     }
     for (at, name) in STREAMS.into_iter().enumerate() {
         let figure = move |sample: &Sample| sample.tcp.get(at).map(|tcp| tcp.process_per_gb);
-        rows.push(row(&format!("{name}: process, s/GB"), Kind::Plain, 3, Box::new(figure)));
+        rows.push(row(format!("{name}: process, s/GB"), Kind::Plain, 3, Box::new(figure)));
     }
     for (at, name) in STREAMS.into_iter().enumerate() {
         let figure = move |sample: &Sample| sample.tcp.get(at).map(|tcp| tcp.machine_per_gb);
-        rows.push(row(&format!("{name}: machine, s/GB"), Kind::Plain, 3, Box::new(figure)));
+        rows.push(row(format!("{name}: machine, s/GB"), Kind::Plain, 3, Box::new(figure)));
     }
     let retransmits = |sample: &Sample| sample.tcp.first().map(|tcp| crate::udp::number(tcp.retransmits));
-    rows.push(row("TCP up, 1 stream: segments sent again", Kind::Plain, 0, Box::new(retransmits)));
-    rows.push(row("UDP 64 bytes received, of native", Kind::Ratio, 2, Box::new(|s| Some(s.small.rate()))));
-    rows.push(row("UDP 64 bytes: process, us a packet", Kind::Plain, 2, Box::new(|s| Some(s.small_cpu * 1e6))));
-    rows.push(row("UDP 1200 bytes in batches, of native", Kind::Ratio, 2, Box::new(|s| Some(s.batches.rate()))));
-    rows.push(row("UDP 64 bytes at 80 kpps: lost, %", Kind::Plain, 3, Box::new(|s| Some(s.paced.lost() * 100.0))));
-    rows.push(row("round trip added, median, us", Kind::Added, 1, Box::new(|s| Some(s.idle.median * 1e6))));
-    rows.push(row("round trip added, p99, us", Kind::Added, 1, Box::new(|s| Some(s.idle.p99 * 1e6))));
-    rows.push(row(
-        "the same beside four streams, median, us",
-        Kind::Added,
-        0,
-        Box::new(|s| Some(s.loaded.median * 1e6)),
-    ));
-    rows.push(row("the same beside four streams, p99, us", Kind::Added, 0, Box::new(|s| Some(s.loaded.p99 * 1e6))));
-    let resident = |s: &Sample| s.resident_kib.map(|kib| crate::udp::number(kib) / 1024.0);
-    rows.push(row("resident memory, MiB", Kind::Plain, 1, Box::new(resident)));
+    rows.push(row("TCP up, 1 stream: segments sent again".into(), Kind::Plain, 0, Box::new(retransmits)));
     rows
+}
+
+/// Name, kind, digits and figure.
+type Datagrams = (&'static str, Kind, usize, fn(&Sample) -> f64);
+
+fn datagrams() -> impl Iterator<Item = Row> {
+    let rows: [Datagrams; 12] = [
+        ("UDP 64 bytes received, of native", Kind::Ratio, 2, |s| s.small.rate()),
+        ("UDP 64 bytes: process, us a packet", Kind::Plain, 2, |s| s.small_cpu * 1e6),
+        ("UDP 64 bytes: machine, us a packet", Kind::Plain, 2, |s| s.small_machine * 1e6),
+        ("UDP 1200 bytes in batches, of native", Kind::Ratio, 2, |s| s.batches.rate()),
+        ("UDP 64 bytes at 80 kpps: lost, %", Kind::Plain, 3, |s| s.paced.lost() * 100.0),
+        ("round trip, median, us", Kind::Plain, 1, |s| s.close.median * 1e6),
+        ("round trip added, median, us", Kind::Added, 1, |s| s.close.median * 1e6),
+        ("round trip added, p99, us", Kind::Added, 1, |s| s.close.p99 * 1e6),
+        ("the same with pauses of 200 us, median, us", Kind::Added, 1, |s| s.idle.median * 1e6),
+        ("the same with pauses of 200 us, p99, us", Kind::Added, 1, |s| s.idle.p99 * 1e6),
+        ("the same beside four streams, median, us", Kind::Added, 0, |s| s.loaded.median * 1e6),
+        ("the same beside four streams, p99, us", Kind::Added, 0, |s| s.loaded.p99 * 1e6),
+    ];
+    rows.into_iter().map(|(name, kind, digits, figure)| Row {
+        name: name.into(),
+        part: Part::Udp,
+        kind,
+        figure: Box::new(move |sample| Some(figure(sample))),
+        digits,
+    })
+}
+
+fn memory() -> Row {
+    let resident = |s: &Sample| s.resident_kib.map(|kib| crate::udp::number(kib) / 1024.0);
+    Row {
+        name: "resident memory, MiB".into(),
+        part: Part::All,
+        kind: Kind::Plain,
+        figure: Box::new(resident),
+        digits: 1,
+    }
 }
 
 /// Median, least and greatest of a row for one contender; the first contender is native IPv6.
@@ -99,7 +129,7 @@ pub(crate) fn ratio_names() -> Vec<String> {
 }
 
 /// Markdown: medians, and between brackets the least and the greatest.
-pub(crate) fn table(names: &[String], samples: &[Vec<Sample>], offloads: &str, seconds: u32) -> String {
+pub(crate) fn table(names: &[String], samples: &[Vec<Sample>], part: Part, offloads: &str, seconds: u32) -> String {
     let rounds = samples.first().map_or(0, Vec::len);
     let mut text = String::new();
     let _ = writeln!(
@@ -111,7 +141,7 @@ pub(crate) fn table(names: &[String], samples: &[Vec<Sample>], offloads: &str, s
     let Some((native, _)) = samples.split_first() else { return text };
     let _ = writeln!(text, "| | {} |", names.join(" | "));
     let _ = writeln!(text, "|---|{}", "---|".repeat(names.len()));
-    for row in rows() {
+    for row in rows().into_iter().filter(|row| part.has(row.part) || row.part == Part::All) {
         let cells = samples.iter().map(|samples| {
             let values = values(&row, native, samples);
             let digits = row.digits;
@@ -123,6 +153,9 @@ pub(crate) fn table(names: &[String], samples: &[Vec<Sample>], offloads: &str, s
             }
         });
         let _ = writeln!(text, "| {} | {} |", row.name, cells.collect::<Vec<_>>().join(" | "));
+    }
+    if !part.has(Part::Tcp) {
+        return text;
     }
     let gbit = |sample: &Sample| sample.tcp.map(|tcp| tcp.bits_per_second / 1e9);
     let all: Vec<[f64; 4]> = native.iter().map(gbit).collect();
@@ -171,7 +204,7 @@ mod tests {
     #[test]
     fn a_table_has_a_row_for_each_figure() {
         let samples = vec![vec![sample(10.0)], vec![sample(5.0)]];
-        let table = table(&["native IPv6".into(), "Everclat".into()], &samples, "on", 2);
+        let table = table(&["native IPv6".into(), "Everclat".into()], &samples, Part::All, "on", 2);
         assert!(table.contains("| TCP up, 1 stream, of native | 1.00 [1.00 1.00] | 0.50 [0.50 0.50] |"), "{table}");
         assert!(table.contains("| resident memory, MiB | 2.0 [2.0 2.0] |"), "{table}");
     }

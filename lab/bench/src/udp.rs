@@ -115,7 +115,9 @@ pub(crate) fn round_trips(world: &World, target: IpAddr, count: usize, pause: Du
     let mut times = Vec::with_capacity(count);
     let mut buffer = [0; 64];
     for round in 0..count {
-        std::thread::sleep(pause);
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
+        }
         let tag = u64::try_from(round)?.to_be_bytes();
         let begin = Instant::now();
         socket.send(&tag)?;

@@ -42,6 +42,8 @@ pub fn binary(name: &str) -> PathBuf {
 pub struct World {
     /// The network.
     pub lab: Lab,
+    /// The service that is started: `everclatd` of this build, unless a test wants another one.
+    pub service: PathBuf,
     directory: TempDir,
 }
 
@@ -63,7 +65,7 @@ impl World {
         std::fs::create_dir_all(&parent)?;
         // Some tests look at it as an ordinary user.
         std::fs::set_permissions(&parent, Permissions::from_mode(0o755))?;
-        Ok(Self { lab, directory: tempfile::tempdir_in(parent)? })
+        Ok(Self { lab, service: binary("everclatd"), directory: tempfile::tempdir_in(parent)? })
     }
 
     /// Starts `everclatd` in the host.
@@ -101,7 +103,7 @@ impl World {
         std::fs::write(&file, config)?;
         let socket = self.directory.path().join("everclatd.sock");
         let log = self.directory.path().join("log");
-        let mut command = self.lab.host().command(binary("everclatd"));
+        let mut command = self.lab.host().command(&self.service);
         command
             .arg("run")
             .arg("--config")
