@@ -163,6 +163,12 @@ pub trait PlaneIo: Send + 'static {
     /// When the system has no more descriptors.
     fn waker(&self) -> Result<Self::Waker, HostError>;
 
+    /// Blocks until there is a packet from either side or `waker` is woken: for a thread that looks after both.
+    ///
+    /// # Errors
+    /// When one of them is gone; see [`TunDevice::wait`] and [`UplinkPort::wait`].
+    fn wait_both(tun: &Self::Tun, port: &Self::Port, waker: &Self::Waker) -> Result<Sides, Gone>;
+
     /// What makes the fast path. It is slow, so it is called elsewhere.
     fn fast_lane(&self) -> impl FnOnce() -> Result<Self::Fast, FastRefusal> + Send + 'static;
 }
@@ -206,6 +212,41 @@ pub trait UplinkSockets: Clone + Send + Sync + Unpin + 'static {
 pub trait Waker: Send + Sync + 'static {
     /// Wakes; never blocks.
     fn wake(&self);
+
+    /// Blocks until it is woken or `timeout` is over, whatever comes in.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn wait(&self, timeout: Option<Duration>) -> io::Result<Ready>;
+}
+
+/// Where there may be a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sides {
+    /// From an app.
+    pub tun: bool,
+    /// From the uplink.
+    pub port: bool,
+}
+
+/// What is gone, and why.
+#[derive(Debug)]
+pub enum Gone {
+    /// The tunnel.
+    Tun(io::Error),
+    /// The uplink's port.
+    Port(io::Error),
+}
+
+impl From<Gone> for io::Error {
+    fn from((Gone::Tun(error) | Gone::Port(error)): Gone) -> Self {
+        error
+    }
+}
+
+impl Sides {
+    /// On either side, for all that is known.
+    pub const BOTH: Self = Self { tun: true, port: true };
 }
 
 /// Why a wait ended.
@@ -258,7 +299,8 @@ impl Default for Frame {
     }
 }
 
-/// The IPv6 side: whole frames on the uplink, past the host's own stack.
+/// The IPv6 side: whole frames on the uplink, past the host's own stack. Sending never waits: as in any router, what there is
+/// no room for is lost.
 pub trait UplinkPort<W>: Send + Sync + 'static {
     /// Takes the next IPv6 packet into `buf` and says who sent the frame; `None` when there is none.
     ///

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use model::MacAddress;
-use platform_api::{FastRefusal, HostError, PlaneIo, PortConfig, Ready, TunDevice, TunId, UplinkPort, Waker};
+use model::{MacAddress, Timestamp};
+use platform_api::{
+    FastRefusal, Gone, HostError, PlaneIo, PortConfig, Ready, Sides, TunDevice, TunId, UplinkPort, Waker,
+};
 use xlat::PacketBuf;
 
 use crate::Call;
@@ -73,6 +75,14 @@ impl PlaneIo for FakeIo {
         Ok(FakeWaker { shared, number })
     }
 
+    fn wait_both(tun: &FakeTun, port: &FakePort, waker: &FakeWaker) -> Result<Sides, Gone> {
+        let thread = attend(&tun.shared, &tun.attended);
+        tun.shared.change(|state| state.call(Call::TunWait)).map_err(Gone::Tun)?;
+        tun.shared.change(|state| state.call(Call::PortWait)).map_err(Gone::Port)?;
+        let waiting = Waiting::Both { tun: tun.number, port: port.number, waker: waker.number };
+        tun.shared.wait_packet(thread, waiting).map(|_| Sides::BOTH)
+    }
+
     fn fast_lane(&self) -> impl FnOnce() -> Result<FakeFast, FastRefusal> + Send + 'static {
         let shared = Arc::clone(&self.shared);
         move || fast::make(&shared)
@@ -129,6 +139,17 @@ impl Waker for FakeWaker {
     fn wake(&self) {
         self.shared.change(|state| state.woken.insert(self.number));
     }
+
+    fn wait(&self, timeout: Option<Duration>) -> io::Result<Ready> {
+        let thread = attend(&self.shared, &AtomicBool::new(true));
+        let end = self.shared.look(|state| end(state, timeout));
+        Ok(self.shared.wait_packet(thread, Waiting::Nothing { waker: self.number, end })?)
+    }
+}
+
+/// When the wait is over.
+fn end(state: &State, timeout: Option<Duration>) -> Option<Timestamp> {
+    timeout.map(|timeout| state.now + timeout.saturating_sub(ROUNDING))
 }
 
 impl Drop for FakeWaker {
@@ -177,7 +198,7 @@ impl TunDevice<FakeWaker> for FakeTun {
     fn wait(&self, waker: &FakeWaker) -> io::Result<Ready> {
         let thread = attend(&self.shared, &self.attended);
         self.shared.change(|state| state.call(Call::TunWait))?;
-        self.shared.wait_packet(thread, Waiting::Tun { device: self.number, waker: waker.number })
+        Ok(self.shared.wait_packet(thread, Waiting::Tun { device: self.number, waker: waker.number })?)
     }
 }
 
@@ -234,9 +255,9 @@ impl UplinkPort<FakeWaker> for FakePort {
         let thread = attend(&self.shared, &self.attended);
         let end = self.shared.change(|state| {
             state.call(Call::PortWait)?;
-            Ok::<_, io::Error>(timeout.map(|timeout| state.now + timeout.saturating_sub(ROUNDING)))
+            Ok::<_, io::Error>(end(state, timeout))
         })?;
-        self.shared.wait_packet(thread, Waiting::Port { device: self.number, waker: waker.number, end })
+        Ok(self.shared.wait_packet(thread, Waiting::Port { device: self.number, waker: waker.number, end })?)
     }
 }
 

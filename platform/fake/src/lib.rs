@@ -205,6 +205,12 @@ impl Fake {
         })
     }
 
+    /// Whether one thread looks after the tunnel and a port, as long as there is little to do. Ask when all rest.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared.look(State::is_shared)
+    }
+
     /// Waits until every packet thread waits for what has not come yet.
     ///
     /// # Panics

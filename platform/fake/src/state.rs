@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::{HostIntent, Ipv4Default, MacAddress, NetworkSnapshot, Timestamp};
-use platform_api::{HostEvent, Ready};
+use platform_api::{Gone, HostEvent, Ready};
 use tokio::sync::mpsc;
 
 use crate::Call;
@@ -64,8 +64,25 @@ impl View {
 /// What a packet thread waits for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Waiting {
-    Tun { device: u64, waker: u64 },
-    Port { device: u64, waker: u64, end: Option<Timestamp> },
+    Tun {
+        device: u64,
+        waker: u64,
+    },
+    Port {
+        device: u64,
+        waker: u64,
+        end: Option<Timestamp>,
+    },
+    Both {
+        tun: u64,
+        port: u64,
+        waker: u64,
+    },
+    /// But to be woken.
+    Nothing {
+        waker: u64,
+        end: Option<Timestamp>,
+    },
 }
 
 /// A port as the host sees it.
@@ -173,6 +190,11 @@ impl State {
                     || self.deleted.contains(device)
                     || self.breaks(Call::TunWait)
             }
+            Waiting::Both { tun, port, waker } => {
+                self.is_over(&Waiting::Tun { device: *tun, waker: *waker })
+                    || self.is_over(&Waiting::Port { device: *port, waker: *waker, end: None })
+            }
+            Waiting::Nothing { waker, end } => self.woken.contains(waker) || end.is_some_and(|end| end <= self.now),
             Waiting::Port { device, waker, end } => {
                 let port = self.open_ports.get(device);
                 self.woken.contains(waker)
@@ -184,22 +206,36 @@ impl State {
     }
 
     /// Why `waiting` is over.
-    fn outcome(&mut self, waiting: &Waiting) -> Option<io::Result<Ready>> {
-        let (waker, call) = match waiting {
-            Waiting::Tun { waker, .. } => (waker, Call::TunWait),
-            Waiting::Port { waker, .. } => (waker, Call::PortWait),
-        };
+    fn outcome(&mut self, waiting: &Waiting) -> Option<Result<Ready, Gone>> {
+        let (Waiting::Tun { waker, .. }
+        | Waiting::Port { waker, .. }
+        | Waiting::Both { waker, .. }
+        | Waiting::Nothing { waker, .. }) = waiting;
         if self.woken.remove(waker) {
             return Some(Ok(Ready::Woken));
         }
-        let (packet, over, gone) = match waiting {
-            Waiting::Tun { device, .. } => (!self.from_apps.is_empty(), false, self.deleted.contains(device)),
+        match waiting {
+            Waiting::Tun { device, .. } => {
+                let gone = self.deleted.contains(device);
+                let outcome = self.device(Call::TunWait, !self.from_apps.is_empty(), false, gone)?;
+                Some(outcome.map_err(Gone::Tun))
+            }
             Waiting::Port { device, end, .. } => {
                 let port = self.open_ports.get(device);
                 let gone = port.is_none_or(|port| !self.network.links.contains_key(&port.link));
-                (port.is_some_and(|port| !port.queue.is_empty()), end.is_some_and(|end| end <= self.now), gone)
+                let packet = port.is_some_and(|port| !port.queue.is_empty());
+                let outcome = self.device(Call::PortWait, packet, end.is_some_and(|end| end <= self.now), gone)?;
+                Some(outcome.map_err(Gone::Port))
             }
-        };
+            Waiting::Both { tun, port, waker } => self
+                .outcome(&Waiting::Tun { device: *tun, waker: *waker })
+                .or_else(|| self.outcome(&Waiting::Port { device: *port, waker: *waker, end: None })),
+            Waiting::Nothing { end, .. } => end.is_some_and(|end| end <= self.now).then_some(Ok(Ready::Timeout)),
+        }
+    }
+
+    /// Why the wait for a device is over.
+    fn device(&mut self, call: Call, packet: bool, over: bool, gone: bool) -> Option<io::Result<Ready>> {
         if gone {
             Some(Err(io::Error::other("no such interface")))
         } else if packet {
@@ -221,11 +257,16 @@ impl State {
             && !self.waiting.values().any(|waiting| self.is_over(waiting))
     }
 
+    /// Whether one thread waits for the tunnel and a port.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.waiting.values().any(|waiting| matches!(waiting, Waiting::Both { .. }))
+    }
+
     /// The first moment at which time alone has somebody go on.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         let ends = self.waiting.values().filter_map(|waiting| match waiting {
-            Waiting::Port { end, .. } => *end,
-            Waiting::Tun { .. } => None,
+            Waiting::Port { end, .. } | Waiting::Nothing { end, .. } => *end,
+            Waiting::Tun { .. } | Waiting::Both { .. } => None,
         });
         ends.chain(self.sleepers.values().map(|sleeper| sleeper.end)).min()
     }
@@ -299,7 +340,7 @@ impl Shared {
     }
 
     /// The packet thread `thread` waits for as long as it takes.
-    pub(crate) fn wait_packet(&self, thread: u64, waiting: Waiting) -> io::Result<Ready> {
+    pub(crate) fn wait_packet(&self, thread: u64, waiting: Waiting) -> Result<Ready, Gone> {
         let mut state = self.lock();
         loop {
             if let Some(outcome) = state.outcome(&waiting) {

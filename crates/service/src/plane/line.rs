@@ -2,14 +2,15 @@
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use engine::flow::Home;
-use model::{Dad, Generation, MacAddress, PlaneConfig, ProbeTarget, SpareConfig};
+use model::{Dad, Generation, MacAddress, PlaneConfig, ProbeTarget, SpareConfig, Timestamp};
 use platform_api::{HostError, PlaneIo, PortConfig, Waker};
 
+use super::down::Inbound;
 use super::lane::Lane;
 use super::{Shared, down, spawn};
 
@@ -77,6 +78,10 @@ pub(super) struct Line<I: PlaneIo> {
     /// The round in which nobody has objected to X, plus one; 0: none yet.
     claimed: AtomicU64,
     orders: Orders<Order>,
+    /// Who takes what comes in holds it meanwhile.
+    inbound: Mutex<Inbound>,
+    /// The tunnel's thread is to take what comes in; see [`super::lend`].
+    lent: AtomicBool,
 }
 
 /// What a packet thread is to do besides. Looking whether there is anything costs one load.
@@ -108,10 +113,12 @@ impl<T> Orders<T> {
 }
 
 impl<I: PlaneIo> Line<I> {
-    pub(super) fn open(io: &I, role: Arc<Role>, lane: Lane) -> Result<Arc<Self>, HostError> {
+    pub(super) fn open(io: &I, role: Arc<Role>, lane: Lane, now: Timestamp) -> Result<Arc<Self>, HostError> {
         Ok(Arc::new(Self {
             port: io.open_port(&port_config(&role.config))?,
             lane,
+            inbound: Mutex::new(Inbound::new(lane, Arc::clone(&role), now)),
+            lent: AtomicBool::new(false),
             role: ArcSwap::new(role),
             stop: AtomicBool::new(false),
             wake: io.waker()?,
@@ -163,6 +170,28 @@ impl<I: PlaneIo> Line<I> {
     pub(super) fn order(&self, order: Order) {
         self.orders.give(order);
         self.wake.wake();
+    }
+
+    pub(super) fn inbound(&self) -> MutexGuard<'_, Inbound> {
+        // A panic ends the process.
+        self.inbound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the tunnel's thread is to take what comes in.
+    pub(super) fn is_lent(&self) -> bool {
+        self.lent.load(Ordering::Acquire)
+    }
+
+    /// From now on the tunnel's thread is to; it has to be woken.
+    pub(super) fn lend(&self) {
+        self.lent.store(true, Ordering::Release);
+    }
+
+    /// From now on the line's own thread is to.
+    pub(super) fn take_back(&self) {
+        if self.lent.swap(false, Ordering::AcqRel) {
+            self.wake.wake();
+        }
     }
 
     pub(super) fn take_orders(&self) -> Vec<Order> {

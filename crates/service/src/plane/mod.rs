@@ -11,6 +11,7 @@ mod counters;
 mod down;
 mod fast;
 mod lane;
+mod lend;
 mod limit;
 mod line;
 mod odd;
@@ -245,7 +246,7 @@ impl<I: PlaneIo> Plane<I> {
             let (next, mut free) = match ready {
                 Some((ready, beside)) => (ready, Some(beside)),
                 None => {
-                    let line = Line::open(&self.io, Arc::clone(&role), Lane::free(&running.lanes()))?;
+                    let line = Line::open(&self.io, Arc::clone(&role), Lane::free(&running.lanes()), self.clock.now())?;
                     (line::Running::start(&running.shared, line)?, None)
                 }
             };
@@ -272,7 +273,7 @@ impl<I: PlaneIo> Plane<I> {
 
     fn start(&mut self, config: PlaneConfig) -> Result<TunId, HostError> {
         let role = Role::active(config);
-        let line = Line::open(&self.io, Arc::clone(&role), Lane::free(&[]))?;
+        let line = Line::open(&self.io, Arc::clone(&role), Lane::free(&[]), self.clock.now())?;
         let tun = self.io.open_tun()?;
         let id = tun.id().clone();
         let used = Way { line: Arc::clone(&line), role };
@@ -338,7 +339,8 @@ impl<I: PlaneIo> Plane<I> {
                 result = shared.check(&current.line);
             }
             (Some(role), None) => {
-                let opened = Line::open(&self.io, role, lane).and_then(|line| line::Running::start(&shared, line));
+                let opened = Line::open(&self.io, role, lane, self.clock.now())
+                    .and_then(|line| line::Running::start(&shared, line));
                 result = opened.map(|line| *place = Some(line));
             }
         }

@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use arc_swap::{ArcSwap, Cache};
 use engine::flow::{self, Ending, Fast, Flows, KEPT, NEVER_TOO_BIG, Repeated, Repetition};
 use model::PlaneEvent;
-use platform_api::{AT_ONCE, PlaneIo, TunDevice, UplinkPort};
+use platform_api::{AT_ONCE, Gone, PlaneIo, Sides, TunDevice, UplinkPort};
 use xlat::{DropReason, Fragments, PacketBuf, Translator, Verdict};
 
 use super::admit::Admission;
 use super::batch::{Batch, LARGE, Leaving};
 use super::counters::add;
+use super::lend::Borrowed;
 use super::limit::Limit;
 use super::odd::Odd;
 use super::{Shared, Way, Ways};
@@ -35,10 +36,11 @@ pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, flows: Flows) -> Flows {
     let (mut buf, mut batch) = (PacketBuf::new(), Batch::new());
     // After a rest the first packet does not wait until it is known whether there are others.
     let mut room = 1;
+    let mut sides = Sides::BOTH;
     loop {
         up.tick();
         let mut left = BATCH;
-        let mut more = true;
+        let mut more = sides.tun;
         while more && left > 0 {
             up.follow();
             let collected = up.collect(&mut buf, &mut batch, room, &mut left);
@@ -53,12 +55,14 @@ pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, flows: Flows) -> Flows {
             return up.end();
         }
         up.obey(&mut buf);
-        if more {
+        if up.serve(sides.port) || more {
+            sides = Sides::BOTH;
             continue;
         }
-        if let Err(error) = shared.tun.wait(&shared.wake_up) {
-            return up.gone(&error);
-        }
+        sides = match up.rest() {
+            Ok(sides) => sides,
+            Err(error) => return up.gone(&error),
+        };
         room = 1;
     }
 }
@@ -72,6 +76,7 @@ struct Up<'a, I: PlaneIo> {
     flows: Flows,
     odd: Odd,
     repeated: Repeated,
+    borrowed: Borrowed,
     admission: Admission<I::Fast>,
     /// The version of the fast path that was looked at.
     fast: u64,
@@ -92,6 +97,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             flows,
             odd: Odd::new(Limit::to_the_host(shared.clock.now())),
             repeated: Repeated::default(),
+            borrowed: Borrowed::default(),
             admission: Admission::default(),
             fast: shared.fast.version(),
             looked: 0,
@@ -140,6 +146,35 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             self.admission.take_back(&mut self.flows);
         }
         self.admission.set(lane);
+    }
+
+    /// Takes what comes in, if it is for this thread to. Says whether there may be more.
+    fn serve(&mut self, ready: bool) -> bool {
+        let line = &self.ways.used.line;
+        if !line.is_lent() {
+            return false;
+        }
+        if self.borrowed.is_much(self.shared) {
+            line.take_back();
+            return false;
+        }
+        ready && line.inbound().turn_for(self.shared, line)
+    }
+
+    /// Waits for something to do.
+    fn rest(&self) -> std::io::Result<Sides> {
+        let (shared, line) = (self.shared, &self.ways.used.line);
+        if !line.is_lent() {
+            return shared.tun.wait(&shared.wake_up).map(|_| Sides::BOTH);
+        }
+        match I::wait_both(&shared.tun, &line.port, &shared.wake_up) {
+            Ok(sides) => Ok(sides),
+            Err(Gone::Tun(error)) => Err(error),
+            Err(Gone::Port(error)) => {
+                line.inbound().breaks(line, error);
+                Ok(Sides::BOTH)
+            }
+        }
     }
 
     /// Tells the time, and who is no longer needed.
@@ -292,10 +327,11 @@ impl<'a, I: PlaneIo> Up<'a, I> {
                 return bufs.iter().for_each(|_| shared.counters.send_error());
             };
             let mut left = Left::default();
-            way.line.port.send_all(bufs, way.role.gateway_mac.get(), |place, sent| match (leaving.get(place), sent) {
+            let sent = |place: usize, sent| match (leaving.get(place), sent) {
                 (Some(leaving), Ok(())) => left.note(shared, leaving),
                 (None, _) | (_, Err(_)) => shared.counters.send_error(),
-            });
+            };
+            way.line.port.send_all(bufs, way.role.gateway_mac.get(), sent);
             left.count(shared, way, kept);
         });
     }
@@ -355,6 +391,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
 
     /// All that is known of flows.
     fn end(mut self) -> Flows {
+        self.ways.used.line.take_back();
         self.admission.take_back(&mut self.flows);
         self.flows
     }

@@ -92,9 +92,16 @@ fn a_failure_while_arming_is_cl_601_and_nothing_is_left() {
 
 #[test]
 fn a_device_that_breaks_is_cl_601_and_comes_back() {
-    for call in [Call::TunRecv, Call::TunWait, Call::PortRecv, Call::PortWait] {
+    let calls = [Call::TunRecv, Call::TunWait, Call::PortRecv, Call::PortWait];
+    for (call, shared) in calls.into_iter().flat_map(|call| [(call, false), (call, true)]) {
         let fake = host();
         let service = Service::armed(&fake);
+        if shared {
+            fake.rest();
+            fake.advance(Duration::from_millis(20));
+            fake.rest();
+        }
+        assert_eq!(fake.is_shared(), shared);
         fake.fail(call);
         fake.app_sends(&[0]);
         fake.link_sends(platform_fake::ROUTER_MAC, &[0]);

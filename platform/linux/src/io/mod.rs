@@ -8,7 +8,7 @@ mod sockets;
 mod tun;
 mod waker;
 
-use platform_api::{FastRefusal, HostError, PlaneIo, PortConfig};
+use platform_api::{FastRefusal, Gone, HostError, PlaneIo, PortConfig, Sides};
 
 pub use fast::LinuxFast;
 pub use port::PacketPort;
@@ -37,6 +37,13 @@ impl PlaneIo for LinuxIo {
 
     fn waker(&self) -> Result<EventWaker, HostError> {
         EventWaker::new().map_err(|error| HostError::new("create an eventfd", error))
+    }
+
+    fn wait_both(tun: &LinuxTun, port: &PacketPort, waker: &EventWaker) -> Result<Sides, Gone> {
+        if port.is_waiting() {
+            return Ok(Sides::BOTH);
+        }
+        waker.wait_for_both(&tun.device, port.descriptor())
     }
 
     fn fast_lane(&self) -> impl FnOnce() -> Result<LinuxFast, FastRefusal> + Send + 'static {

@@ -2,7 +2,7 @@ use std::array;
 use std::io;
 use std::io::IoSlice;
 use std::net::UdpSocket;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +64,16 @@ impl PacketPort {
         let group = UdpSocket::bind((std::net::Ipv6Addr::UNSPECIFIED, 0))?;
         group.join_multicast_v6(&config.solicited_node(), config.link)?;
         Ok(Self { receive, transmit, mac: config.mac, large: OnceLock::new(), _group: group })
+    }
+
+    /// Whether packets wait that no descriptor tells of.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.large().is_some_and(|large| large.is_waiting())
+    }
+
+    /// Tells of the others.
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.receive.as_fd()
     }
 
     fn large(&self) -> Option<MutexGuard<'_, Large>> {
@@ -205,10 +215,10 @@ impl UplinkPort<EventWaker> for PacketPort {
     }
 
     fn wait(&self, waker: &EventWaker, timeout: Option<Duration>) -> io::Result<Ready> {
-        if self.large().is_some_and(|large| large.is_waiting()) {
+        if self.is_waiting() {
             return Ok(Ready::Packet);
         }
-        waker.wait(&self.receive, timeout)
+        waker.wait_for(&self.receive, timeout)
     }
 }
 

@@ -14,7 +14,7 @@ const QUEUE: u32 = 2000;
 
 /// `everclat0`, with the virtio header in front of each packet and segmentation left to us.
 pub struct LinuxTun {
-    device: SyncDevice,
+    pub(super) device: SyncDevice,
     id: TunId,
 }
 
@@ -61,6 +61,6 @@ impl TunDevice<EventWaker> for LinuxTun {
     }
 
     fn wait(&self, waker: &EventWaker) -> io::Result<Ready> {
-        waker.wait(&self.device, None)
+        waker.wait_for(&self.device, None)
     }
 }
