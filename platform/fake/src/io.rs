@@ -190,7 +190,11 @@ impl TunDevice<FakeWaker> for FakeTun {
     fn send(&self, buf: &mut PacketBuf) -> io::Result<()> {
         self.shared.change(|state| {
             state.call(Call::TunSend)?;
-            state.to_apps.push_back(buf.packet().to_vec());
+            let packet = buf.packet().to_vec();
+            // As on a real host: it is answered before the call returns.
+            let answer = state.kernel.0.as_mut().and_then(|answers| answers(&packet));
+            state.to_apps.push_back(packet);
+            state.from_apps.extend(answer);
             Ok(())
         })
     }

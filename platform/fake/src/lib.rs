@@ -253,6 +253,11 @@ impl Fake {
         self.shared.change(|state| state.from_apps.extend(packets.iter().cloned()));
     }
 
+    /// The host's own stack says `answers` to what it gets by the tunnel, at once and into the tunnel.
+    pub fn host_answers(&self, answers: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static) {
+        self.shared.change(|state| state.kernel.0 = Some(Box::new(answers)));
+    }
+
     /// The next packet that an app gets.
     ///
     /// # Panics

@@ -101,6 +101,19 @@ pub(crate) struct Sleeper {
     pub(crate) waker: std::task::Waker,
 }
 
+/// What the host's own stack says to a packet from the tunnel.
+type Answers = Box<dyn FnMut(&[u8]) -> Option<Vec<u8>> + Send>;
+
+/// The host's own stack, if it is to say anything.
+#[derive(Default)]
+pub(crate) struct Kernel(pub(crate) Option<Answers>);
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernel").field("speaks", &self.0.is_some()).finish()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) now: Timestamp,
@@ -113,6 +126,7 @@ pub(crate) struct State {
     pub(crate) in_place: View,
     pub(crate) from_apps: VecDeque<Vec<u8>>,
     pub(crate) to_apps: VecDeque<Vec<u8>>,
+    pub(crate) kernel: Kernel,
     pub(crate) to_link: BTreeMap<u32, VecDeque<Sent>>,
     /// By number.
     pub(crate) open_ports: BTreeMap<u64, OpenPort>,

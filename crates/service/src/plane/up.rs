@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
 use engine::flow::{self, Ending, Fast, Flows, KEPT, NEVER_TOO_BIG, Repeated, Repetition};
@@ -26,6 +27,11 @@ const GROWTH: u16 = 20;
 
 /// After so many packets the thread looks whether it should do something else.
 const BATCH: usize = 64;
+
+/// When all flows are told that they are over, the tunnel is read for so long at most, and so many times a batch: whoever
+/// gives the order waits a little longer, and a tunnel holds no more.
+const HEARD: Duration = Duration::from_millis(10);
+const HEARD_BATCHES: usize = 32;
 
 /// So often, in seconds, it is looked whether flows still go on by a way that is only kept for them.
 const LOOK: u16 = 2;
@@ -54,7 +60,7 @@ pub(super) fn run<I: PlaneIo>(shared: &Shared<I>, flows: Flows) -> Flows {
         if shared.stop.load(Ordering::Acquire) {
             return up.end();
         }
-        up.obey(&mut buf);
+        up.obey(&mut buf, &mut batch);
         if up.serve(sides.port) || more {
             sides = Sides::BOTH;
             continue;
@@ -197,7 +203,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
     }
 
     /// Does what was ordered besides.
-    fn obey(&mut self, buf: &mut PacketBuf) {
+    fn obey(&mut self, buf: &mut PacketBuf, batch: &mut Batch) {
         for order in self.shared.orders.take() {
             // The ways that it is about may be newer than those followed so far.
             self.follow();
@@ -216,10 +222,29 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             if ended > 0 {
                 self.shared.report(config.generation, PlaneEvent::FlowsEnded(ended));
             }
+            if order.ending == Ending::All && ended > 0 {
+                self.hear(buf, batch);
+            }
             // Nobody waits any longer.
             let _ = order.done.try_send(());
             if order.ending == Ending::All {
                 self.open();
+            }
+        }
+    }
+
+    /// Answers what the host has to say about the end of its flows, before the tunnel is gone: from an app that has got more
+    /// than it has acknowledged, it believes only the second reset, and has asked for it within our own call (RFC 5961
+    /// section 3.2). Other packets go as ever. Where only some flows end, the tunnel is read on anyway.
+    fn hear(&mut self, buf: &mut PacketBuf, batch: &mut Batch) {
+        let begin = self.shared.clock.now();
+        for _ in 0..HEARD_BATCHES {
+            let mut left = BATCH;
+            let collected = self.collect(buf, batch, AT_ONCE, &mut left);
+            self.flush(batch);
+            // That the tunnel is gone is found by the next one who reads it.
+            if !matches!(collected, Ok(true)) || self.shared.clock.now().since(begin) >= HEARD {
+                return;
             }
         }
     }

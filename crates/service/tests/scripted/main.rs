@@ -6,6 +6,7 @@ mod batches;
 mod clients;
 mod failures;
 mod fast;
+mod flows;
 mod lending;
 mod packets;
 mod planes;

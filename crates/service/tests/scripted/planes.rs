@@ -8,7 +8,7 @@ use platform_fake::{Call, ETH, Fake, ROUTER, Sent, add_ethernet, ipv6_only, unpl
 
 use crate::support::Service;
 
-fn native() -> Route {
+pub(crate) fn native() -> Route {
     Route {
         destination: "0.0.0.0/0".parse().unwrap(),
         gateway: Some("192.168.1.1".parse().unwrap()),
