@@ -3,6 +3,8 @@
 mod fast;
 mod filter;
 mod large;
+#[cfg(test)]
+mod namespace;
 mod port;
 mod sockets;
 mod tun;
