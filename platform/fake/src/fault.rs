@@ -41,6 +41,8 @@ pub enum Call {
     TunSend,
     /// Wait for the tunnel.
     TunWait,
+    /// Break off connections from the tunnel's address.
+    TunAbort,
     /// Take a packet from the uplink.
     PortRecv,
     /// Send a packet on the uplink.
@@ -53,7 +55,7 @@ pub enum Call {
 
 impl Call {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Subscribe,
         Self::Snapshot,
         Self::CleanupStale,
@@ -72,6 +74,7 @@ impl Call {
         Self::TunRecv,
         Self::TunSend,
         Self::TunWait,
+        Self::TunAbort,
         Self::PortRecv,
         Self::PortSend,
         Self::PortSendFrame,

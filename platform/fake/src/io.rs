@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -203,6 +204,10 @@ impl TunDevice<FakeWaker> for FakeTun {
         let thread = attend(&self.shared, &self.attended);
         self.shared.change(|state| state.call(Call::TunWait))?;
         Ok(self.shared.wait_packet(thread, Waiting::Tun { device: self.number, waker: waker.number })?)
+    }
+
+    fn abort(&self, _: Ipv4Addr) -> io::Result<usize> {
+        self.shared.change(|state| state.call(Call::TunAbort)).map(|()| 0)
     }
 }
 

@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, Cache};
 use engine::flow::{self, Ending, Fast, Flows, KEPT, NEVER_TOO_BIG, Repeated, Repetition};
 use model::PlaneEvent;
 use platform_api::{AT_ONCE, Gone, PlaneIo, Sides, TunDevice, UplinkPort};
+use tracing::debug;
 use xlat::{DropReason, Fragments, PacketBuf, Translator, Verdict};
 
 use super::admit::Admission;
@@ -213,7 +214,7 @@ impl<'a, I: PlaneIo> Up<'a, I> {
                 self.admission.take_back(&mut self.flows);
             }
             let config = &self.ways.used.role.config;
-            let tun = &self.shared.tun;
+            let (v4, tun) = (config.v4, &self.shared.tun);
             let ended = self.flows.tell(order.ending, config.gateway_v4, |packet| {
                 // Whoever is not told now is told when it sends again.
                 let _ = buf.set_packet(packet) && tun.send(buf).is_ok();
@@ -222,8 +223,12 @@ impl<'a, I: PlaneIo> Up<'a, I> {
             if ended > 0 {
                 self.shared.report(config.generation, PlaneEvent::FlowsEnded(ended));
             }
-            if order.ending == Ending::All && ended > 0 {
+            if order.ending == Ending::All {
                 self.hear(buf, batch);
+                // What it says may go another way by now. Where that fails, the app finds out by itself.
+                if let Err(error) = self.shared.tun.abort(v4) {
+                    debug!(%error, "connections not broken off");
+                }
             }
             // Nobody waits any longer.
             let _ = order.done.try_send(());

@@ -40,6 +40,7 @@ fn meaning(call: Call) -> Meaning {
         | Call::SolicitRouters
         | Call::ResolveNeighbour
         | Call::TunSend
+        | Call::TunAbort
         | Call::PortSend
         | Call::PortSendFrame => Meaning::GoesOn,
         Call::RemoveRoute | Call::RemoveAddress | Call::Unsilence => Meaning::CleansLater,

@@ -81,7 +81,9 @@ fn apps_that_owe_an_acknowledgement_hear_that_all_is_over() {
         fake.edit(|network| network.routes.retain(|route| !route.is_ipv4_default()));
         fake.wait_until("armed again", platform_fake::View::is_armed);
         let told = calls.iter().take_while(|call| **call != Call::RemoveRoute);
-        told.filter(|call| **call == Call::TunSend).count() == 2 * MANY.len()
+        let told: Vec<Call> = told.copied().filter(|call| [Call::TunSend, Call::TunAbort].contains(call)).collect();
+        // Whatever is left then, the host is asked to end.
+        told.len() == 2 * MANY.len() + 1 && told.ends_with(&[Call::TunSend, Call::TunAbort])
     };
     // A machine that has more urgent things to do is not waited for.
     assert!((0..10).any(|_| in_time()), "the host is changed before they are told");
@@ -104,6 +106,19 @@ fn apps_that_owe_an_acknowledgement_hear_that_x_is_gone() {
     believed.sort_unstable();
     assert_eq!(believed, (40_000..40_100).collect::<Vec<_>>());
     assert!(fake.view().is_armed());
+    assert!(!fake.calls().contains(&Call::TunAbort), "others from the same address go on");
+    service.end().unwrap();
+}
+
+/// The host may refuse to end connections: nobody waits for that.
+#[test]
+fn a_host_that_breaks_nothing_off_is_left_all_the_same() {
+    let fake = Fake::new(ipv6_only());
+    let service = Service::armed(&fake);
+    fake.fail(Call::TunAbort);
+    fake.edit(|network| network.routes.push(native()));
+    fake.wait_until("everything put back", platform_fake::View::is_clean);
+    assert!(fake.calls().contains(&Call::TunAbort));
     service.end().unwrap();
 }
 

@@ -11,7 +11,7 @@ use everclat_e2e::{ECHO, PATIENCE, World, figure, is_full, repetitions};
 use lab::{AnnouncedPref64, Dns64, RaPatch, UplinkConfig};
 use model::{Pref64, Status};
 
-use crate::{cut, plug_in, server4, settled, uses};
+use crate::{CARRIER_PAUSE, cut, plug_in, server4, settled, uses};
 
 /// How fast somebody types.
 const KEYSTROKE: Duration = Duration::from_millis(50);
@@ -155,6 +155,130 @@ fn a_session_ends_when_native_ipv4_comes() -> Result<()> {
     })?;
     figure("TCP session when native IPv4 comes: until its end", &format!("{took:.0?}, switching it on included"));
     ensure!(took <= Duration::from_secs(1), "{took:?}");
+    daemon.stop()
+}
+
+/// How often the host's kernel has asked back about a segment that it did not trust (RFC 5961).
+fn challenges(world: &World) -> Result<u64> {
+    let text = world.say(&["cat", "/proc/net/netstat"])?;
+    // A line of names, then one of numbers, for each group.
+    let mut groups = text.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
+    let (names, numbers) = (groups.next().context("names")?, groups.next().context("numbers")?);
+    let found = names.split(' ').zip(numbers.split(' ')).find(|(name, _)| *name == "TCPChallengeACK");
+    Ok(found.context("a counter of challenges")?.1.parse()?)
+}
+
+/// How an app that owed an acknowledgement heard of the end of its connection.
+#[derive(Debug)]
+struct Owing {
+    took: Duration,
+    how: ErrorKind,
+    /// Its kernel has not believed the first reset.
+    challenged: bool,
+}
+
+/// An app that only listens while `event` happens, and says so little otherwise that its kernel has not acknowledged yet what
+/// it got last. The event can have it ask for that.
+fn until_told(world: &World, event: impl FnOnce(&TcpStream) -> Result<Instant>) -> Result<Owing> {
+    let mut stream = connect(world)?;
+    // One line after the other: the kernel learns that acknowledgements can travel with the next line.
+    for _ in 0..4 {
+        stream.write_all(b"hello\n")?;
+        stream.read_exact(&mut [0; 6])?;
+    }
+    let before = challenges(world)?;
+    let mut ears = stream.try_clone()?;
+    let listening = std::thread::spawn(move || {
+        loop {
+            match ears.read(&mut [0; 64]) {
+                Ok(bytes) if bytes > 0 => {}
+                end => return (Instant::now(), end),
+            }
+        }
+    });
+    let at = event(&stream)?;
+    let (when, end) = listening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let (took, challenged) = (when.saturating_duration_since(at), challenges(world)? > before);
+    match end {
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Ok(Owing { took, how: error.kind(), challenged }),
+        end => anyhow::bail!("the app heard {end:?} after {took:?}; challenged: {challenged}"),
+    }
+}
+
+/// Native IPv4 comes, by a route of this `metric`, while apps owe acknowledgements. Gives how they heard of it.
+fn native_while_owing(name: &str, metric: u32) -> Result<Vec<Owing>> {
+    let world = World::new(name, |config| {
+        config.uplinks.truncate(1);
+        config.uplinks[0].metric = metric;
+    })?;
+    let daemon = world.start()?;
+    let mut heard = Vec::new();
+    for round in 0..repetitions(6, 20) {
+        daemon.reaches("armed", |status| status.clat.is_some())?;
+        let owing = until_told(&world, |mut stream| {
+            daemon.sleep()?;
+            if round % 3 == 2 {
+                // It acknowledges the line before with this one, where we may not see it.
+                world.lab.native4("eth0", true)?;
+                stream.write_all(b"more\n")?;
+            } else {
+                // The answer and the news come at the same moment: 40 ms before the kernel acknowledges by itself.
+                stream.write_all(b"more\n")?;
+                world.lab.native4("eth0", true)?;
+            }
+            daemon.wake()
+        })?;
+        let known = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted].contains(&owing.how);
+        ensure!(known && owing.took <= Duration::from_secs(1), "{owing:?}\n{}", daemon.log());
+        heard.push(owing);
+        daemon.reaches("standing back", |status| status.clat.is_none())?;
+        world.lab.native4("eth0", false)?;
+    }
+    ensure!(heard.iter().any(|owing| owing.challenged), "no kernel ever asked back: {heard:?}");
+    figure(
+        &format!("TCP session that owes an acknowledgement, native IPv4 with metric {metric}: until its end"),
+        &format!("worst {:.0?}, n={}", heard.iter().map(|owing| owing.took).max().unwrap_or_default(), heard.len()),
+    );
+    daemon.stop()?;
+    Ok(heard)
+}
+
+/// Nobody here knows the number that a reset has to carry, and what the kernel has to say about it leaves by the native
+/// uplink already.
+#[test]
+fn a_session_that_owes_an_acknowledgement_ends_when_native_ipv4_comes() -> Result<()> {
+    native_while_owing("e2e-rel-owing", 100).map(drop)
+}
+
+/// A native route that loses to ours: the kernel says into the tunnel which number it expects, and believes that one.
+#[test]
+fn a_session_that_owes_an_acknowledgement_ends_by_the_number_that_its_kernel_names() -> Result<()> {
+    let heard = native_while_owing("e2e-rel-asked", 20_100)?;
+    // Unless the app holds its socket at that very moment: then it speaks later.
+    let asked = heard.iter().filter(|owing| owing.challenged && owing.how == ErrorKind::ConnectionReset);
+    ensure!(2 * asked.count() >= heard.iter().filter(|owing| owing.challenged).count(), "{heard:?}");
+    Ok(())
+}
+
+/// The plane goes on, and answers who asks back.
+#[test]
+fn a_session_that_owes_an_acknowledgement_ends_when_x_is_gone() -> Result<()> {
+    let world = World::new("e2e-rel-owing2", |_| ())?;
+    let daemon = world.start()?;
+    let mut heard = Vec::new();
+    for _ in 0..repetitions(3, 10) {
+        settled(&daemon)?;
+        std::thread::sleep(CARRIER_PAUSE);
+        let owing = until_told(&world, |_| {
+            let at = Instant::now();
+            world.lab.cut("eth0")?;
+            Ok(at)
+        })?;
+        ensure!(owing.took <= Duration::from_secs(1) && owing.how == ErrorKind::ConnectionReset, "{owing:?}");
+        heard.push(owing);
+        plug_in(&world)?;
+    }
+    ensure!(heard.iter().any(|owing| owing.challenged), "no kernel ever asked back: {heard:?}");
     daemon.stop()
 }
 

@@ -2,6 +2,7 @@
 
 pub mod advertisement;
 pub mod dhcp4;
+pub mod diag;
 mod notice;
 pub mod resolvers;
 mod snapshot;

@@ -1,5 +1,6 @@
 //! The packet half: tunnel, packet socket, waker; and the sockets of discovery.
 
+mod abort;
 mod fast;
 mod filter;
 mod large;

@@ -1,10 +1,11 @@
 use std::io;
+use std::net::Ipv4Addr;
 
 use platform_api::{Ready, TunDevice, TunId};
 use tun_rs::{DeviceBuilder, SyncDevice};
 use xlat::{PacketBuf, VnetHeader};
 
-use super::EventWaker;
+use super::{EventWaker, abort};
 use crate::TUN_NAME;
 
 /// Packets from apps that wait for our thread: 25 ms of small ones at 80,000 a second. The kernel's own choice, 500, loses some
@@ -62,5 +63,9 @@ impl TunDevice<EventWaker> for LinuxTun {
 
     fn wait(&self, waker: &EventWaker) -> io::Result<Ready> {
         waker.wait_for(&self.device, None)
+    }
+
+    fn abort(&self, host: Ipv4Addr) -> io::Result<usize> {
+        abort::connections_from(host)
     }
 }
