@@ -5,7 +5,7 @@ use crate::flow::Ending;
 use crate::{OptionError, Rearmed};
 use model::{
     Applied, DnsAnswer, Generation, HostIntent, LinkNews, NetworkSnapshot, PlaneConfig, PlaneEvent, PortalAnswer,
-    Pref64, ProbeTarget, Settings, SpareConfig, TrafficSample,
+    Pref64, Pref64Error, ProbeTarget, Settings, SpareConfig, TrafficSample,
 };
 
 /// What the machine hears.
@@ -177,6 +177,13 @@ pub enum Action {
         link: u32,
         /// Why.
         error: OptionError,
+    },
+    /// Note in the log that resolvers named a prefix that can be no NAT64's.
+    Refused {
+        /// Interface whose resolvers they are.
+        link: u32,
+        /// Why.
+        error: Pref64Error,
     },
     /// Note in the log that IPv4 is armed again.
     Rearmed(Rearmed),

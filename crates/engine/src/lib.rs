@@ -41,7 +41,7 @@ mod verdict;
 /// For fuzz targets, which hand over what a resolver would: the way through the whole machine is long and hides the reading.
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::rfc7050::{is_captured, prefixes};
+    pub use crate::rfc7050::{is_captured, prefixes, refusal};
 }
 
 pub use event::{Action, Event};

@@ -415,6 +415,7 @@ impl Engine {
             | Action::Measure { .. }
             | Action::ResolveNeighbour { .. }
             | Action::Ignored { .. }
+            | Action::Refused { .. }
             | Action::StatusChanged => true,
             // These build on each other: each one counts, in its place.
             Action::SetPlane(_)

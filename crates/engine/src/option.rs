@@ -61,7 +61,7 @@ pub enum OptionError {
     /// RFC 8910 section 2.3: a URI, padded with NULs.
     #[error("captive portal option without a URI")]
     BadUri,
-    /// RFC 6052 section 2.2.
+    /// RFC 6052 section 2.2, or a range in which no NAT64 can be.
     #[error("PREF64: {0}")]
     BadPrefix(#[from] Pref64Error),
 }
@@ -192,6 +192,21 @@ mod tests {
         assert_eq!(prefix.to_string(), "2001:db8::/32");
         let option = [38, 2, 0, 8, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0x40, 0, 0, 0];
         assert!(matches!(RouterOption::parse(&option), Err(OptionError::BadPrefix(_))));
+    }
+
+    #[test]
+    fn a_prefix_in_which_no_nat64_can_be_is_refused() {
+        for top in [[0xfe, 0x80, 0, 0], [0xff, 0x0e, 0, 0], [0; 4], [0, 0x64, 0xff, 0x9c]] {
+            let mut option = WELL_KNOWN;
+            option[4..8].copy_from_slice(&top);
+            for code in 0..=5 {
+                option[3] = 8 | code;
+                assert!(matches!(RouterOption::parse(&option), Err(OptionError::BadPrefix(_))), "{option:02x?}");
+            }
+        }
+        let mapped = [38, 2, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+        let error = RouterOption::parse(&mapped).unwrap_err().to_string();
+        assert!(error.starts_with("PREF64: ::ffff:0.0.0.0 lies in ::/8"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use xlat::Pref64;
+use xlat::{Pref64, Pref64Error};
 
 /// The well-known IPv4 addresses of `ipv4only.arpa` (RFC 7050 section 2.2).
 const WELL_KNOWN: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 0, 170), Ipv4Addr::new(192, 0, 0, 171)];
@@ -16,8 +16,8 @@ const LENGTHS: [u8; 6] = [96, 64, 56, 48, 40, 32];
 pub fn prefixes(answers: &[Ipv6Addr]) -> Vec<Pref64> {
     let mut found = Vec::new();
     for answer in answers {
-        let mut candidates: Vec<(Pref64, Ipv4Addr)> =
-            WELL_KNOWN.into_iter().flat_map(|wanted| places(*answer, wanted)).collect();
+        let usable = |wanted| places(*answer, wanted).filter_map(move |place| Some((place.ok()?, wanted)));
+        let mut candidates: Vec<(Pref64, Ipv4Addr)> = WELL_KNOWN.into_iter().flat_map(usable).collect();
         if candidates.len() > 1 {
             let confirmed = |(prefix, wanted): &(Pref64, Ipv4Addr)| {
                 WELL_KNOWN.iter().any(|other| other != wanted && answers.contains(&prefix.embed(*other)))
@@ -33,6 +33,13 @@ pub fn prefixes(answers: &[Ipv6Addr]) -> Vec<Pref64> {
     found
 }
 
+/// Why the first answer that was synthesised where no NAT64 can be tells nothing; `None`: there is no such answer.
+pub fn refusal(answers: &[Ipv6Addr]) -> Option<Pref64Error> {
+    let refused =
+        |answer: &Ipv6Addr| WELL_KNOWN.into_iter().flat_map(|wanted| places(*answer, wanted)).find_map(Result::err);
+    answers.iter().find_map(refused)
+}
+
 /// Whether an answer was made by no DNS64: the name has no AAAA records of its own, so somebody answers for every name
 /// (RFC 7050 section 2.2).
 pub fn is_captured(answers: &[Ipv6Addr]) -> bool {
@@ -40,12 +47,15 @@ pub fn is_captured(answers: &[Ipv6Addr]) -> bool {
     !answers.is_empty() && !answers.iter().any(synthesised)
 }
 
-/// Every prefix under which `answer` stands for `wanted`.
-fn places(answer: Ipv6Addr, wanted: Ipv4Addr) -> impl Iterator<Item = (Pref64, Ipv4Addr)> {
+/// Every prefix under which `answer` stands for `wanted`, or why it can be none.
+fn places(answer: Ipv6Addr, wanted: Ipv4Addr) -> impl Iterator<Item = Result<Pref64, Pref64Error>> {
     LENGTHS.iter().filter_map(move |length| {
         let mask = u128::MAX << (128 - u32::from(*length));
-        let prefix = Pref64::new(Ipv6Addr::from_bits(answer.to_bits() & mask), *length).ok()?;
-        (prefix.extract(answer) == Some(wanted)).then_some((prefix, wanted))
+        let prefix = |address: u128| Pref64::new(Ipv6Addr::from_bits(address & mask), *length);
+        // Where the IPv4 address stands does not depend on the first 16 bits, which belong to every prefix.
+        let elsewhere = answer.to_bits() & (u128::MAX >> 16) | 0x2001 << 112;
+        let stands = prefix(elsewhere).ok()?.extract(Ipv6Addr::from_bits(elsewhere)) == Some(wanted);
+        stands.then(|| prefix(answer.to_bits()))
     })
 }
 
@@ -102,6 +112,28 @@ mod tests {
         assert!(captured(&["64:ff9b::c0a8:101"]));
         assert!(!captured(&[]));
         assert!(!captured(&["2001:db8::1", "64:ff9b::c000:aa"]));
+    }
+
+    #[test]
+    fn a_prefix_in_which_no_nat64_can_be_is_refused_with_its_reason() {
+        let refused = |answers: &[&str]| {
+            let answers: Vec<Ipv6Addr> = answers.iter().map(|text| text.parse().unwrap()).collect();
+            (refusal(&answers).map(|error| error.to_string()), is_captured(&answers))
+        };
+        for (answer, why) in [
+            ("::ffff:192.0.0.170", "::ffff:0.0.0.0 lies in ::/8"),
+            ("fe80::192.0.0.171", "fe80:: is link-local"),
+            ("ff0e:0:c000:aa::", "ff0e:: is multicast"),
+        ] {
+            assert!(found(&[answer]).is_empty(), "{answer}");
+            let (error, captured) = refused(&[answer]);
+            assert!(error.as_ref().is_some_and(|error| error.starts_with(why)), "{answer}: {error:?}");
+            assert!(!captured, "{answer}: a DNS64 has made it, if a bad one");
+        }
+        let both = ["::ffff:192.0.0.170", "64:ff9b::192.0.0.170"];
+        assert_eq!(found(&both), ["64:ff9b::/96"]);
+        assert!(refused(&both).0.is_some());
+        assert_eq!(refused(&["64:ff9b::192.0.0.170", "2001:db8::1", "fe80::1"]), (None, false));
     }
 
     #[test]

@@ -63,6 +63,8 @@ fn router() -> Vec<Vec<u8>> {
     seeds.push([fixed.as_slice(), &mtu, &pref64(0x08), &rdnss, &portal].concat());
     // Single options.
     seeds.extend([pref64(0x08).to_vec(), rdnss, portal]);
+    // In which no NAT64 can be.
+    seeds.push([&[38, 2, 0x07, 0x08, 0xfe, 0x80][..], &[0; 10]].concat());
     seeds
 }
 
@@ -84,6 +86,7 @@ fn dns() -> Vec<Vec<u8>> {
     let same = [0xc0, 12];
     let aaaa = |last: u8| record(&same, 28, &[0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 192, 0, 0, last]);
     let short = record(&same, 28, &[0x20, 1, 0x0d, 0xb8, 192, 0, 0, 170, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let mapped = record(&same, 28, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 0, 170]);
     let alias = record(&same, 5, b"\x05alias\x07example\0");
     let at_alias = record(b"\x05alias\x07example\0", 28, &[0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     let mut soa = b"\x03sns\x03dns\x05icann\x03org\0\x03noc\x03dns\x05icann\x03org\0".to_vec();
@@ -104,6 +107,7 @@ fn dns() -> Vec<Vec<u8>> {
         head(0x8380, 0, 0),
         // A whole message behind the identification.
         [&[0, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0][..], b"\x08ipv4only\x04arpa\0\0\x1c\0\x01"].concat(),
+        [head(0x8180, 1, 0), mapped].concat(),
     ]
 }
 

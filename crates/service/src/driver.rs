@@ -267,6 +267,9 @@ impl<H: Host, I: PlaneIo> Driver<H, I> {
                 }
                 Action::Apply(intent) => self.apply(&intent).await,
                 Action::Ignored { link, error } => warn!(link, %error, "ignored an option of a router advertisement"),
+                Action::Refused { link, error } => {
+                    warn!(link, %error, "resolvers named a prefix that can be no NAT64's");
+                }
                 Action::Rearmed(rearmed) => note(&rearmed),
                 Action::StatusChanged => self.changes.send_modify(|version| *version = version.wrapping_add(1)),
             }

@@ -4,7 +4,8 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
-/// A NAT64 prefix: one of the six lengths of RFC 6052 section 2.2, host bits and bits 64 to 71 zero.
+/// A NAT64 prefix: one of the six lengths of RFC 6052 section 2.2, host bits and bits 64 to 71 zero. Of the addresses that
+/// RFC 4291 section 2.4 sets apart, none: nothing that is sent to them comes to a translator.
 ///
 /// ```
 /// use everclat_xlat::Pref64;
@@ -37,10 +38,23 @@ pub enum Pref64Error {
     /// Bits 64 to 71 are set, in a /96.
     #[error("{0} has bits 64 to 71 set; RFC 6052 section 2.2 wants that octet zero")]
     UOctet(Ipv6Addr),
+    /// Within fe80::/10 (RFC 4291 section 2.5.6).
+    #[error("{0} is link-local: no router passes such packets on, so no NAT64 can be there")]
+    LinkLocal(Ipv6Addr),
+    /// Within ff00::/8 (RFC 4291 section 2.7).
+    #[error("{0} is multicast, so no NAT64 can be there")]
+    Multicast(Ipv6Addr),
+    /// Within ::/8: unspecified, loopback, IPv4-mapped, or reserved (RFC 4291 section 4), but for the ranges of RFC 6052
+    /// section 2.1 and RFC 8215.
+    #[error("{0} lies in ::/8, where NAT64s have 64:ff9b::/96 and 64:ff9b:1::/48 alone")]
+    Reserved(Ipv6Addr),
     /// Not of the form `address/length`.
     #[error("a NAT64 prefix is of the form address/length, for example 64:ff9b::/96")]
     Syntax,
 }
+
+/// 64:ff9b:1::/48, for prefixes of any network's own (RFC 8215).
+const LOCAL_USE: Pref64 = Pref64 { bits: 0x0064_ff9b_0001 << 80, len: 48 };
 
 /// Bits 64 to 71, zero in every IPv4-embedded address.
 const U_OCTET: u128 = 0xff << 56;
@@ -52,7 +66,7 @@ impl Pref64 {
     /// Checks a prefix.
     ///
     /// # Errors
-    /// Says which of the rules of RFC 6052 section 2.2 is broken.
+    /// Says which of the rules of RFC 6052 section 2.2 is broken, or why no NAT64 can be there.
     pub fn new(prefix: Ipv6Addr, len: u8) -> Result<Self, Pref64Error> {
         if !matches!(len, 32 | 40 | 48 | 56 | 64 | 96) {
             return Err(Pref64Error::Length(len));
@@ -64,7 +78,18 @@ impl Pref64 {
         if bits & U_OCTET != 0 {
             return Err(Pref64Error::UOctet(prefix));
         }
-        Ok(Self { bits, len })
+        // No range is longer than the shortest prefix, but for the two that are let in.
+        let found = Self { bits, len };
+        if prefix.is_multicast() {
+            return Err(Pref64Error::Multicast(prefix));
+        }
+        if prefix.is_unicast_link_local() {
+            return Err(Pref64Error::LinkLocal(prefix));
+        }
+        if bits >> 120 == 0 && !found.is_well_known() && !LOCAL_USE.covers(found) {
+            return Err(Pref64Error::Reserved(prefix));
+        }
+        Ok(found)
     }
 
     /// The prefix with all other bits zero.
@@ -123,6 +148,11 @@ impl Pref64 {
     #[must_use]
     pub fn contains(&self, v6: Ipv6Addr) -> bool {
         v6.to_bits() & mask(self.len) == self.bits
+    }
+
+    /// Whether `other` is this prefix or a part of it.
+    fn covers(&self, other: Self) -> bool {
+        other.len >= self.len && self.contains(other.prefix())
     }
 
     /// Whether this is 64:ff9b::/96, for which RFC 6052 section 3.1 forbids non-global IPv4 addresses.

@@ -132,7 +132,17 @@ impl Engine {
             self.push(Action::StatusChanged);
         }
         let (prefixes, ttl) = match answer {
-            DnsAnswer::Addresses { addresses, ttl } => (rfc7050::prefixes(&addresses), ttl.max(LEAST_LIFE)),
+            DnsAnswer::Addresses { addresses, ttl } => {
+                let (prefixes, refusal) = (rfc7050::prefixes(&addresses), rfc7050::refusal(&addresses));
+                if let Some(error) = refusal {
+                    self.push(Action::Refused { link, error });
+                    if prefixes.is_empty() {
+                        // Nor does it take back what was learnt.
+                        return;
+                    }
+                }
+                (prefixes, ttl.max(LEAST_LIFE))
+            }
             DnsAnswer::Negative { ttl } => (Vec::new(), ttl),
             // What was learnt stays as long as it was said to.
             DnsAnswer::Failed { .. } => return,

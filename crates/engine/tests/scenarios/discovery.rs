@@ -124,14 +124,18 @@ fn malformed_options_are_counted_and_cost_nothing() {
     let cut = &pref64_option("64:ff9b::/96", 1800)[..15];
     let mut even = rdnss_option("2001:db8::53", 600);
     even[1] = 2;
-    let bad: [&[u8]; 7] = [&[], &[38], &[38, 0], &reserved, &long, cut, &even];
+    // fe80::/96: no NAT64 can be there.
+    let mut link_local = pref64_option("64:ff9b::/96", 1800);
+    link_local[4..8].copy_from_slice(&[0xfe, 0x80, 0, 0]);
+    let bad: [&[u8]; 8] = [&[], &[38], &[38, 0], &reserved, &long, cut, &even, &link_local];
     for option in bad {
         world.option(ETH, option);
     }
-    assert_eq!(world.status().ignored.router_options, 7);
-    assert_eq!(world.took(), ["ignored 2"; 7]);
+    assert_eq!(world.status().ignored.router_options, 8);
+    assert_eq!(world.took(), ["ignored 2"; 8]);
+    assert_eq!(prefixes(&world), ["64:ff9b::/96"]);
     world.option(ETH, &[3, 1, 0, 0, 0, 0, 0, 0]);
-    assert_eq!(world.status().ignored.router_options, 7, "an option of no interest is none");
+    assert_eq!(world.status().ignored.router_options, 8, "an option of no interest is none");
     assert_eq!(world.verdict(), "working CL-004");
 }
 

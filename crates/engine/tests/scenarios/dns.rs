@@ -101,6 +101,34 @@ fn a_resolver_that_falls_silent_does_not_take_away_what_it_said() {
     assert_eq!(world.verdict(), "down CL-303", "its time is over");
 }
 
+/// IPv4-mapped, say: a word about nothing. What was said before stays as long as it was said to.
+#[test]
+fn a_prefix_in_which_no_nat64_can_be_takes_away_nothing() {
+    let nonsense = |ttl| DnsAnswer::Addresses {
+        addresses: vec!["::ffff:192.0.0.170".parse().unwrap()],
+        ttl: Duration::from_secs(ttl),
+    };
+    let mut world = asked();
+    answer(&mut world, addresses(60));
+    world.until(50_020);
+    world.took();
+    answer(&mut world, nonsense(300));
+    assert_eq!(
+        world.took(),
+        ["refused 2: ::ffff:0.0.0.0 lies in ::/8, where NAT64s have 64:ff9b::/96 and 64:ff9b:1::/48 alone"]
+    );
+    assert_eq!(world.verdict(), "working CL-004");
+    world.until(60_020);
+    assert_eq!(world.verdict(), "down CL-303", "its time is over");
+    world.took();
+    world.until(340_000);
+    assert_eq!(questions(&mut world), <[String; 0]>::default(), "an answer is an answer");
+    world.until(340_020);
+    assert_eq!(questions(&mut world), [format!("ask {RESOLVER} on {ETH}")]);
+    answer(&mut world, addresses(60));
+    assert_eq!(world.verdict(), "working CL-004");
+}
+
 #[test]
 fn a_ttl_of_zero_does_not_flap() {
     let mut world = asked();

@@ -301,6 +301,7 @@ impl World {
                 | Action::Measure { .. }
                 | Action::ResolveNeighbour { .. }
                 | Action::Ignored { .. }
+                | Action::Refused { .. }
                 | Action::StatusChanged => {}
                 Action::Rearmed(rearmed) => self.rearmed.push(rearmed),
             }
@@ -450,6 +451,7 @@ fn describe(action: &Action) -> Option<String> {
         }
         Action::Apply(HostIntent { default_v4: None, .. }) => "apply none".into(),
         Action::Ignored { link, .. } => format!("ignored {link}"),
+        Action::Refused { link, error } => format!("refused {link}: {error}"),
         Action::StatusChanged | Action::Rearmed(_) | Action::Sample { .. } => return None,
     })
 }

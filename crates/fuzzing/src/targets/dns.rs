@@ -104,7 +104,9 @@ fn judge(answer: DnsAnswer) {
             let mut distinct = prefixes.clone();
             distinct.dedup();
             assert_eq!(distinct, prefixes);
-            assert!(prefixes.is_empty() || !engine::fuzzing::is_captured(&addresses));
+            assert!(prefixes.iter().all(super::can_be_a_nat64s));
+            let is_synthesised = !prefixes.is_empty() || engine::fuzzing::refusal(&addresses).is_some();
+            assert!(!is_synthesised || !engine::fuzzing::is_captured(&addresses));
         }
         DnsAnswer::Negative { ttl } => assert!(ttl <= most),
         DnsAnswer::Failed { reason } => assert!(!reason.is_empty()),

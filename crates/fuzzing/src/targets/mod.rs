@@ -25,3 +25,14 @@ pub const TARGETS: [Target; 7] = [
     ("ipc_frames", ipc_frames),
     ("config", config),
 ];
+
+/// Whether packets to addresses under the prefix can come to a translator (RFC 4291 section 2.4, RFC 6052 section 2.1, RFC
+/// 8215).
+fn can_be_a_nat64s(prefix: &model::Pref64) -> bool {
+    match prefix.prefix().segments() {
+        [0x64, 0xff9b, 1, ..] => prefix.prefix_len() >= 48,
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => prefix.prefix_len() == 96,
+        [0xfe80..=0xfebf, ..] => false,
+        [first, ..] => (0x100..0xff00).contains(&first),
+    }
+}

@@ -31,6 +31,7 @@ fn read(bytes: &[u8]) -> bool {
             let kept = usize::from(prefix.prefix_len() / 8);
             assert_eq!(octets[..kept], bytes[4..4 + kept]);
             assert!(octets[kept..].iter().all(|octet| *octet == 0));
+            assert!(super::can_be_a_nat64s(&prefix));
             assert_eq!(lifetime.as_secs(), u64::from(u16::from_be_bytes([bytes[2], bytes[3]]) >> 3) * 8);
         }
         RouterOption::Rdnss { servers, lifetime } => {

@@ -77,6 +77,9 @@ fn wrong_types_name_line_and_remedy() {
     assert!(problems[0].ends_with(":1: Enabled: expected true or false, found string; it stays true"), "{problems:?}");
     assert!(problems[1].contains(":2: Pref64Static: `64:ff9b::/95`: "), "{problems:?}");
     assert!(problems[2].contains(":3: Mtu: the number is too large"), "{problems:?}");
+    let (settings, problems) = read("Pref64Static = [\"64:ff9b::/96\", \"fe80::/96\"]\n");
+    assert!(problems[0].contains(":1: Pref64Static: `fe80::/96`: fe80:: is link-local"), "{problems:?}");
+    assert!(settings.pref64_static.value.is_empty(), "it stays as it was");
 }
 
 #[test]

@@ -27,6 +27,8 @@ fn vnet() -> impl Strategy<Value = VnetHeader> {
 fn prefixes() -> impl Strategy<Value = Pref64> {
     (any::<u128>(), prop::sample::select(vec![32_u8, 40, 48, 56, 64, 96]), any::<bool>()).prop_map(
         |(bits, len, well_known)| {
+            // Global unicast.
+            let bits = bits & (u128::MAX >> 3) | 1 << 125;
             let kept = bits & (u128::MAX << (128 - u32::from(len))) & !(0xff_u128 << 56);
             if well_known { Pref64::WELL_KNOWN } else { Pref64::new(kept.into(), len).unwrap() }
         },

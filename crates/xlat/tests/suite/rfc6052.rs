@@ -46,9 +46,9 @@ fn every_octet_lands_where_figure_1_says() {
         (96, [12, 13, 14, 15]),
     ];
     for (len, places) in figure {
-        let pref64 = Pref64::new(Ipv6Addr::UNSPECIFIED, len).unwrap();
+        let pref64 = Pref64::new("2001:db8::".parse().unwrap(), len).unwrap();
         let v4 = Ipv4Addr::new(0xff, 0x81, 0x7e, 0xa5);
-        let mut expected = [0; 16];
+        let mut expected = pref64.prefix().octets();
         for (place, octet) in places.into_iter().zip(v4.octets()) {
             expected[place] = octet;
         }
@@ -75,6 +75,70 @@ fn r39_the_u_octet_and_host_bits_must_be_zero() {
         let pref64: Pref64 = prefix.parse().unwrap();
         let spoilt = address.parse::<Ipv6Addr>().unwrap().to_bits() | (1 << 60);
         assert_eq!(pref64.extract(Ipv6Addr::from_bits(spoilt)), None, "{prefix}");
+    }
+}
+
+/// RFC 4291 sections 2.4 to 2.7: no packet to such an address gets to a translator, whatever somebody announces. RFC 8215
+/// has taken its range out of ::/8.
+#[test]
+fn ranges_in_which_no_translator_can_be_are_refused() {
+    let refused = |text: &str| text.parse::<Pref64>().unwrap_err().to_string();
+    for (text, why) in [
+        ("fe80::/64", "fe80:: is link-local: no router passes such packets on, so no NAT64 can be there"),
+        ("febf:ffff::/32", "febf:ffff:: is link-local: no router passes such packets on, so no NAT64 can be there"),
+        ("ff0e::/96", "ff0e:: is multicast, so no NAT64 can be there"),
+        ("::/96", ":: lies in ::/8, where NAT64s have 64:ff9b::/96 and 64:ff9b:1::/48 alone"),
+        ("::ffff:0:0/96", "::ffff:0.0.0.0 lies in ::/8, where NAT64s have 64:ff9b::/96 and 64:ff9b:1::/48 alone"),
+        ("64:ff9b::/64", "64:ff9b:: lies in ::/8, where NAT64s have 64:ff9b::/96 and 64:ff9b:1::/48 alone"),
+    ] {
+        assert_eq!(refused(text), why);
+    }
+    // The first and the last of each, in every length.
+    for (first, last) in [("::", "ff:ffff::"), ("fe80::", "febf:ffff::"), ("ff00::", "ffff:ffff::")] {
+        for text in [first, last] {
+            for len in [32, 40, 48, 56, 64, 96] {
+                let address = text.parse().unwrap();
+                let error = Pref64::new(address, len).unwrap_err();
+                let known =
+                    [Pref64Error::Reserved(address), Pref64Error::LinkLocal(address), Pref64Error::Multicast(address)];
+                assert!(known.contains(&error), "{text}/{len}: {error}");
+            }
+        }
+    }
+    for text in ["64:ff9b:2::/48", "64:ff9b:0:1::/64", "64:ff9b::1:0:0/96", "64:ff9c::/32", "64:ff9a::/32"] {
+        assert_eq!(refused(text).split_once(' ').unwrap().1.split_once(',').unwrap().0, "lies in ::/8", "{text}");
+    }
+}
+
+#[test]
+fn neighbours_of_those_ranges_are_prefixes_like_others() {
+    for text in [
+        "100::/32",
+        "fe7f:ffff::/32",
+        "fec0::/32",
+        "feff:ffff::/32",
+        "fc00::/96",
+        "fd00:64::/96",
+        "fdff:ffff::/32",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "64:ff9b:1:ff00::/56",
+        "64:ff9b:1:ffff::/64",
+        "64:ff9b:1:fffe::/96",
+    ] {
+        let pref64: Pref64 = text.parse().unwrap();
+        assert_eq!(pref64.to_string(), text);
+    }
+}
+
+#[test]
+fn the_length_and_the_bits_are_looked_at_first() {
+    for (text, length, error) in [
+        ("fe80::", 65, Pref64Error::Length(65)),
+        ("ff02::1", 64, Pref64Error::HostBits { prefix: "ff02::1".parse().unwrap(), len: 64 }),
+        ("::100:0:0:0", 96, Pref64Error::UOctet("::100:0:0:0".parse().unwrap())),
+    ] {
+        assert_eq!(Pref64::new(text.parse().unwrap(), length), Err(error));
     }
 }
 
