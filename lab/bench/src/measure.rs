@@ -20,6 +20,8 @@ pub(crate) struct Sample {
     /// 64 bytes, one by one.
     pub(crate) small: Flood,
     pub(crate) small_cpu: f64,
+    /// For each that the contender took from its tunnel, whether it arrived or not.
+    pub(crate) small_taken_cpu: Option<f64>,
     pub(crate) small_machine: f64,
     /// 1200 bytes, in batches that the kernel cuts.
     pub(crate) batches: Flood,
@@ -84,11 +86,16 @@ pub(crate) fn all(world: &World, running: &Running, seconds: u32, part: Part) ->
 
 fn datagrams(world: &World, running: &Running, seconds: u32, sample: &mut Sample) -> Result<()> {
     let (time, target) = (Duration::from_secs(seconds.into()), running.target);
+    let taken = running.taken(world)?;
     let before = Worked::now(running.pid())?;
     sample.small = udp::flood(world, target, 64, Pace::Flood, time)?;
     let worked = Worked::now(running.pid())?.since(before);
     ensure!(sample.small.received > 0, "no datagram arrived");
     sample.small_cpu = worked.process.as_secs_f64() / number(sample.small.received);
+    let taken = running.taken(world)?.zip(taken).map(|(now, before)| now.saturating_sub(before));
+    // The fast path leaves the first few.
+    let all = taken.filter(|taken| *taken > sample.small.received / 2);
+    sample.small_taken_cpu = all.map(|taken| worked.process.as_secs_f64() / number(taken));
     sample.small_machine = worked.machine.as_secs_f64() / number(sample.small.received);
     sample.batches = udp::flood(world, target, 1200, Pace::Batches, time)?;
     sample.paced = udp::flood(world, target, 64, Pace::PerMillisecond(80), time)?;

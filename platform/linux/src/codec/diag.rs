@@ -1,6 +1,7 @@
 //! Asking the kernel for its TCP sockets, and to end them: `sock_diag(7)`.
 //!
-//! Numbers are in the machine's order, but for ports and addresses, which are as on the wire.
+//! Numbers are in the machine's order, but for ports and addresses, which are as on the wire. By hand, because the crate for
+//! it (netlink-packet-sock-diag 0.4.2) has no conditions in its questions, and brings a second, older netlink-packet-core.
 
 use std::net::Ipv4Addr;
 
