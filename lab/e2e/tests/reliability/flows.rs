@@ -212,8 +212,14 @@ fn native_while_owing(name: &str, metric: u32) -> Result<Vec<Owing>> {
         config.uplinks[0].metric = metric;
     })?;
     let daemon = world.start()?;
-    let mut heard = Vec::new();
-    for round in 0..repetitions(6, 20) {
+    let mut heard: Vec<Owing> = Vec::new();
+    // Whether a reset was too little at all is a race: until it was, but not for ever.
+    let proven =
+        |heard: &[Owing]| heard.iter().any(|owing| owing.challenged || owing.how == ErrorKind::ConnectionAborted);
+    for round in 0..60 {
+        if round >= repetitions(6, 20) && proven(&heard) {
+            break;
+        }
         daemon.reaches("armed", |status| status.clat.is_some())?;
         let owing = until_told(&world, |mut stream| {
             daemon.sleep()?;
@@ -234,7 +240,7 @@ fn native_while_owing(name: &str, metric: u32) -> Result<Vec<Owing>> {
         daemon.reaches("standing back", |status| status.clat.is_none())?;
         world.lab.native4("eth0", false)?;
     }
-    ensure!(heard.iter().any(|owing| owing.challenged), "no kernel ever asked back: {heard:?}");
+    ensure!(proven(&heard), "resets were always enough: {heard:?}");
     figure(
         &format!("TCP session that owes an acknowledgement, native IPv4 with metric {metric}: until its end"),
         &format!("worst {:.0?}, n={}", heard.iter().map(|owing| owing.took).max().unwrap_or_default(), heard.len()),
@@ -265,8 +271,11 @@ fn a_session_that_owes_an_acknowledgement_ends_by_the_number_that_its_kernel_nam
 fn a_session_that_owes_an_acknowledgement_ends_when_x_is_gone() -> Result<()> {
     let world = World::new("e2e-rel-owing2", |_| ())?;
     let daemon = world.start()?;
-    let mut heard = Vec::new();
-    for _ in 0..repetitions(3, 10) {
+    let mut heard: Vec<Owing> = Vec::new();
+    for round in 0..30 {
+        if round >= repetitions(3, 10) && heard.iter().any(|owing| owing.challenged) {
+            break;
+        }
         settled(&daemon)?;
         std::thread::sleep(CARRIER_PAUSE);
         let owing = until_told(&world, |_| {
