@@ -23,11 +23,21 @@ pub(super) fn connections_from(host: Ipv4Addr) -> io::Result<usize> {
     for family in diag::FAMILIES {
         list(&mut socket, family, host, &mut found)?;
     }
+    let mut refused = Ok(found.len());
     for id in &found {
-        // One that has ended by itself meanwhile is told in an answer that nobody reads.
         socket.send(&diag::destroy(id), 0)?;
+        // The kernel has answered within that call, if it has anything to say.
+        let mut answer = Vec::with_capacity(DATAGRAM);
+        match socket.recv(&mut answer, 0).map(|_| diag::told(&answer)) {
+            // One that has ended by itself meanwhile.
+            Ok(Ok(_) | Err(libc::ENOENT)) => {}
+            // The others are tried all the same.
+            Ok(Err(code)) => refused = Err(refusal(code)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(found.len())
+    refused
 }
 
 fn list(socket: &mut Socket, family: u8, host: Ipv4Addr, found: &mut Vec<SocketId>) -> io::Result<()> {
@@ -55,6 +65,7 @@ mod tests {
     use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
     use std::time::Duration;
 
+    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
     use socket2::{Domain, SockAddr, Type};
 
     use super::*;
@@ -105,6 +116,23 @@ mod tests {
             assert_eq!(heard(&late), Ok(0), "what listens still does");
             drop(late);
             assert_eq!(connections_from(Ipv4Addr::new(192, 0, 0, 4)).unwrap(), 0);
+        });
+    }
+
+    #[test]
+    fn that_the_kernel_refuses_is_told() {
+        in_a_network(|| {
+            ip("link set lo up");
+            for address in [HOST, SERVER] {
+                ip(&format!("address add {address}/32 dev lo"));
+            }
+            let server = TcpListener::bind((SERVER, 0)).unwrap();
+            let stream = connect(Domain::IPV4, HOST, server.local_addr().unwrap());
+            let none = CapabilitySet::empty();
+            set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
+            let refused = connections_from(HOST).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+            assert_eq!((&stream).read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "and it goes on");
         });
     }
 
