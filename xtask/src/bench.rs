@@ -23,7 +23,7 @@ pub(crate) struct Options {
     /// Another translator that takes TAYGA's configuration file
     #[arg(long)]
     peer: Vec<PathBuf>,
-    /// Another build's everclatd, to be compared in the same rounds
+    /// Another build's everclatd, to be compared in the same rounds; leaves the documents as they are
     #[arg(long)]
     build: Vec<PathBuf>,
     /// Only a part of the measurements; leaves the documents as they are
